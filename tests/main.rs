@@ -49,11 +49,17 @@ mod evaluate;
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
 
+/// Jobs on a cluster: scripts, manifests, runs that are found again.
+mod submit;
+
 /// Cross-validation: folds, scores, unseen rows, kills.
 mod cv;
 
 /// Several models as one package.
 mod ensemble;
+
+/// Portfolios of families within a time.
+mod preset;
 
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
@@ -92,6 +98,9 @@ mod origins;
 
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
+
+/// Predictions of files: pieces, order, wrong rows.
+mod predict;
 
 /// Runs, packages and aliases on disk.
 mod record;

@@ -77,6 +77,8 @@ pub enum Command {
     Tune(TuneArgs),
     /// Train a published model again when there is a reason, and promote what is better
     Watch(Box<WatchArgs>),
+    /// Train or tune on a cluster: submit jobs to Slurm, or write them for Kubernetes
+    Submit(Box<SubmitArgs>),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept
     Rate(RateArgs),
     /// Check config and data, show shapes, parameters and memory, without training
@@ -123,6 +125,16 @@ pub struct DeviceArg {
     /// auto, vulkan, flex (CPU) or ndarray (CPU, cargo feature)
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+impl DeviceArg {
+    /// Words that choose the same device again; none for the default.
+    pub fn words(&self) -> Vec<String> {
+        match self.device {
+            DeviceChoice::Auto => Vec::new(),
+            device => vec!["--device".to_owned(), device.name().to_owned()],
+        }
+    }
 }
 
 #[derive(Args)]

@@ -22,7 +22,10 @@ impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
         let is_stopped = |cause: &(dyn std::error::Error + 'static)| {
-            cause.is::<Stopped>() || cause.is::<FoldsStopped>() || cause.is::<StudyStopped>()
+            cause.is::<Stopped>()
+                || cause.is::<FoldsStopped>()
+                || cause.is::<StudyStopped>()
+                || cause.is::<PresetStopped>()
         };
         if error.chain().any(is_stopped) {
             Self::Stopped
@@ -59,6 +62,7 @@ fn is_user(error: &Error) -> bool {
             || cause.downcast_ref().is_some_and(serving)
             || cause.downcast_ref().is_some_and(http)
             || cause.downcast_ref().is_some_and(cupola_operate::WatchError::is_user_error)
+            || cause.downcast_ref().is_some_and(cupola_operate::SubmitError::is_user_error)
     };
     is_user_error(error.as_ref()) || error.chain().any(of_command_line)
 }
@@ -146,6 +150,14 @@ pub struct StudyStopped {
     pub resume: String,
     /// Trials that are finished.
     pub done: usize,
+}
+
+/// Preset that was stopped by a signal before a member was trained, with the command that begins anew.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before a member was trained; begin anew with: {again}")]
+pub struct PresetStopped {
+    /// Command that begins anew.
+    pub again: String,
 }
 
 /// Model that broke its gate, with the keys of the conditions that broke it.

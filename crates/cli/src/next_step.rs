@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cupola_operate::shell_word;
 use cupola_registry::Home;
 
 use crate::args::{DEFAULT_HOME, HOME_VARIABLE};
@@ -21,18 +22,9 @@ pub fn train_command(home: &Home, words: &[String]) -> String {
 }
 
 fn command<'a>(home: Option<&str>, words: impl IntoIterator<Item = &'a str>) -> String {
-    let home = home.into_iter().flat_map(|home| ["--home".to_owned(), quoted(home)]);
+    let home = home.into_iter().flat_map(|home| ["--home".to_owned(), shell_word(home)]);
     let program = std::iter::once("cupola".to_owned());
-    program.chain(home).chain(words.into_iter().map(quoted)).collect::<Vec<_>>().join(" ")
-}
-
-/// Word of a POSIX shell: plain, or in single quotes.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
+    program.chain(home).chain(words.into_iter().map(shell_word)).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -12,4 +12,7 @@ pub enum Error {
     /// Retraining.
     #[error(transparent)]
     Watch(#[from] crate::watch::WatchError),
+    /// A job on a cluster.
+    #[error(transparent)]
+    Submit(#[from] crate::submit::SubmitError),
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use cupola_spec::did_you_mean;
 use cupola_store::{
-    DatasetVersion, FileVersion, Lock, StagedFolder, append_file, folders, is_plain_file_name, read_json,
-    read_limited, to_json, write_file, write_folder, write_json,
+    DatasetVersion, FileVersion, Lock, Name, StagedFolder, append_file, folders, is_plain_file_name,
+    read_json, read_limited, to_json, write_file, write_folder, write_json,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -127,22 +127,25 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates the folder of a new run, with its record and config from the start. Its id is the name, the
-    /// time and four random hexadecimal digits.
+    /// Creates the folder of a new run, with its record and config from the start. Its id is that of the record, or the
+    /// name, the time and four random hexadecimal digits where that is empty.
     ///
     /// # Errors
-    /// [`Error::Store`].
+    /// [`Error::Store`], also for an id that another process has taken.
     pub fn create(home: &Home, mut record: RunRecord, config: &str) -> Result<(Self, RunRecord), Error> {
         let runs = home.runs();
+        let given = !record.id.is_empty();
         let time: String = record.created.chars().filter(char::is_ascii_digit).collect();
         loop {
             let noise = std::process::id()
                 ^ std::time::SystemTime::now()
                     .duration_since(std::time::UNIX_EPOCH)
                     .map_or(0, |d| d.subsec_nanos());
-            record.id = format!("{}-{}-{:04x}", record.name, &time[..time.len().min(14)], noise & 0xffff);
+            if !given {
+                record.id = format!("{}-{}-{:04x}", record.name, &time[..time.len().min(14)], noise & 0xffff);
+            }
             let path = runs.join(&record.id);
-            if fs::symlink_metadata(&path).is_ok() {
+            if !given && fs::symlink_metadata(&path).is_ok() {
                 continue;
             }
             let staged = StagedFolder::new(&path)?;
@@ -152,10 +155,20 @@ impl RunFolder {
             match staged.commit() {
                 Ok(()) => return Ok((Self { path }, record)),
                 // Another process has taken the id meanwhile.
-                Err(_) if path.join(RECORD).is_file() => {}
+                Err(_) if !given && path.join(RECORD).is_file() => {}
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Folder of the run with exactly this id; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a text that is no name.
+    pub fn named(home: &Home, id: &str) -> Result<Option<Self>, Error> {
+        let name = Name::new(id)?;
+        let folder = Self::at(home, name.as_str());
+        Ok(folder.own_record().is_some().then_some(folder))
     }
 
     /// Opens the folder of a run by its id or the beginning of it, or of the newest run for `latest`.

@@ -31,6 +31,7 @@ use self::after::{AfterTraining, TrainingEnd};
 use self::trained::Publication;
 use crate::config::ConfigSource;
 use crate::data::kept::KeptData;
+use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::evaluate::gate::GateReport;
 use crate::event::Silent;
@@ -44,6 +45,8 @@ const SMOKE_STEPS: u64 = 3;
 pub struct TrainJob {
     config: Option<ConfigSource>,
     resume: Option<String>,
+    /// Id of the run, whether or not it exists.
+    id: Option<String>,
     device: DeviceChoice,
     group: TrainingDevices,
     max_steps: Option<u64>,
@@ -94,6 +97,16 @@ pub struct PublishedRun {
     pub gate: Option<GateReport>,
 }
 
+impl JobOutcome {
+    fn of(end: TrainingEnd<Box<PublishedRun>>) -> Self {
+        match end {
+            TrainingEnd::Trained(run) => Self::Published(run),
+            TrainingEnd::Stopped { run, step } => Self::Stopped { run, step },
+            TrainingEnd::Follower => Self::Follower,
+        }
+    }
+}
+
 impl TrainJob {
     /// New run of a config, on the best device, to its last epoch.
     pub fn new(config: ConfigSource) -> Self {
@@ -109,6 +122,7 @@ impl TrainJob {
         Self {
             config: None,
             resume: None,
+            id: None,
             device: DeviceChoice::Auto,
             group: TrainingDevices::local(1),
             max_steps: None,
@@ -120,6 +134,12 @@ impl TrainJob {
     #[must_use]
     pub fn expecting(self, config: Option<ConfigSource>) -> Self {
         Self { config, ..self }
+    }
+
+    /// Id of the run. The job continues the run of this id by that run's own config, if there is one; else it begins it.
+    #[must_use]
+    pub fn named(self, id: Option<String>) -> Self {
+        Self { id, ..self }
     }
 
     /// Device to train on.
@@ -176,11 +196,7 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
-        Ok(match self.train(runs, session, stop, &mut KeptData::default(), &Publication)? {
-            TrainingEnd::Trained(run) => JobOutcome::Published(run),
-            TrainingEnd::Stopped { run, step } => JobOutcome::Stopped { run, step },
-            TrainingEnd::Follower => JobOutcome::Follower,
-        })
+        self.train(runs, session, stop, &mut KeptData::default(), &Publication).map(JobOutcome::of)
     }
 
     /// Trains as a trial of a study, with `runs` as the home of the run: the run ends with its training, to be evaluated
@@ -193,10 +209,32 @@ impl TrainJob {
         kept: &mut KeptData,
         end: TrialEnd,
     ) -> Result<TrialOutcome, Error> {
-        Ok(match self.train(runs, session, stop, kept, &end)? {
-            TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
-            TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
-        })
+        self.train(runs, session, stop, kept, &end).map(TrialOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already, with `runs` as the home of run and package.
+    pub(crate) fn run_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+    ) -> Result<JobOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &Publication).map(JobOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already; the run ends with its training.
+    pub(crate) fn train_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+        end: TrialEnd,
+    ) -> Result<TrialOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &end).map(TrialOutcome::of)
     }
 
     fn train<A: AfterTraining>(
@@ -215,13 +253,7 @@ impl TrainJob {
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = kept.load(&session, &run, &roots)?;
-        decisions::check(&run, &data.prepared)?;
-        let stage = Stage { job: self, session: &session, runs, stop };
-        match &run.trees {
-            Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, data, spec, resumed, after),
-            None => network::train(&stage, run, data, resumed, after),
-        }
+        Stage { job: self, session: &session, runs, stop }.train(run, data, resumed, after)
     }
 
     /// The run, and its folder and record if it is resumed.
@@ -232,7 +264,10 @@ impl TrainJob {
     ) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
         match (&self.resume, &self.config) {
             (Some(id), config) => record::resumed(runs, session, id, config.as_ref()),
-            (None, Some(config)) => Ok((session.run_config(config)?, None)),
+            (None, Some(config)) => match &self.id {
+                Some(id) => record::named(runs, session, id, config),
+                None => Ok((session.run_config(config)?, None)),
+            },
             (None, None) => Err(Error::NothingToTrain),
         }
     }
@@ -249,4 +284,28 @@ pub(crate) struct Stage<'a> {
     /// Home of run and package.
     pub runs: &'a Home,
     pub stop: &'a StopSignal,
+}
+
+impl Stage<'_> {
+    /// Trains the model of a run, whose draws follow `train.seed`, and does what comes after.
+    fn train<A: AfterTraining>(
+        &self,
+        mut run: Run,
+        data: &LoadedData,
+        resumed: Option<(RunFolder, RunRecord)>,
+        after: &A,
+    ) -> Result<TrainingEnd<A::Output>, Error> {
+        decisions::check(&run, &data.prepared)?;
+        run.seed = run.train.seed.unwrap_or(run.seed);
+        match &run.trees {
+            Some(_) if self.job.group.size() > 1 => Err(Error::TreesOnDevices),
+            Some(spec) => trees::train(self, &run, data, spec, resumed, after),
+            None => network::train(self, run, data, resumed, after),
+        }
+    }
+
+    /// Creates the folder of a new run.
+    fn create(&self, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
+        record::create_named(self.runs, run, data, self.job.id.as_deref())
+    }
 }

@@ -29,6 +29,15 @@ pub enum RunsCommand {
         #[arg(num_args = 2.., required = true, value_name = "RUN")]
         runs: Vec<String>,
     },
+    /// Print what a run has done so far, or the output of its cluster job
+    #[command(after_help = "Examples:\n  cupola runs logs latest\n  cupola runs logs digits-20261127 -f")]
+    Logs {
+        /// An id, the beginning of one, or `latest`
+        run: String,
+        /// Wait for more until the run ends
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Show one run: config, dataset version, checkpoints, metrics
     Show {
         /// An id, the beginning of one, or `latest`

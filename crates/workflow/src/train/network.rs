@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::after::{AfterTraining, TrainingEnd};
 use super::final_model::FinalModel;
 use super::publish::TrainedModel;
-use super::record::{create, with_same_data};
+use super::record::with_same_data;
 use super::summary::TrainingLength;
 use super::{PublishedRun, Stage};
 use crate::check::network::NetworkPlan;
@@ -98,7 +98,7 @@ impl Stage<'_> {
     fn begin(&self, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
         let group = &self.job.group;
         if group.leads() {
-            let (folder, record) = create(self.runs, run, data)?;
+            let (folder, record) = self.create(run, data)?;
             group.broadcast(record.id.clone())?;
             return Ok((folder, record));
         }

@@ -9,13 +9,24 @@ use crate::CODE_VERSION;
 use crate::config::{self, ConfigSource};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
+use crate::event::WorkflowEvent;
 use crate::session::Session;
 
 /// Creates the folder of a new run.
 pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
+    create_named(home, run, data, None)
+}
+
+/// Creates the folder of a new run, with a new id unless one is given.
+pub(super) fn create_named(
+    home: &Home,
+    run: &Run,
+    data: &LoadedData,
+    id: Option<&str>,
+) -> Result<(RunFolder, RunRecord), Error> {
     let config = toml::to_string(&run.sealed)?;
     let record = RunRecord {
-        id: String::new(),
+        id: id.unwrap_or_default().to_owned(),
         name: run.name.clone(),
         status: Status::Running,
         created: now(),
@@ -36,6 +47,24 @@ pub fn create(home: &Home, run: &Run, data: &LoadedData) -> Result<(RunFolder, R
 fn dataset(data: &LoadedData) -> RunDataset {
     let test = data.test.as_ref().map(|test| test.version.clone());
     RunDataset { source: data.source.version.clone(), test }
+}
+
+/// Run of this id and its folder and record, if there is one; else a new run of the config. A run that exists keeps the
+/// config that it began with.
+pub(super) fn named(
+    home: &Home,
+    session: &Session<'_>,
+    id: &str,
+    config: &ConfigSource,
+) -> Result<(Run, Option<(RunFolder, RunRecord)>), Error> {
+    let Some(folder) = RunFolder::named(home, id)? else { return Ok((session.run_config(config)?, None)) };
+    let (run, found) = resumed(home, session, id, None)?;
+    if session.run_config(config).is_ok_and(|config| config.sealed != run.sealed) {
+        let text =
+            format!("{} has changed; run {id} continues by {}", config.origin(), folder.config().display());
+        session.emit(&WorkflowEvent::Warning(&text));
+    }
+    Ok((run, found))
 }
 
 /// Run to resume, and its folder and record.

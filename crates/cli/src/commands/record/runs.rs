@@ -2,6 +2,7 @@
 
 mod compare;
 mod list;
+mod logs;
 
 use anyhow::Result;
 use cupola_registry::{Home, RunFolder};
@@ -14,6 +15,7 @@ pub fn run(home: &Home, ui: Ui, args: &RunsArgs) -> Result<()> {
     match &args.command {
         RunsCommand::List(args) => list::run(home, ui, args),
         RunsCommand::Compare { runs } => compare::run(home, ui, runs),
+        RunsCommand::Logs { run, follow } => logs::run(home, ui, run, *follow),
         RunsCommand::Show { run } => show(home, ui, run),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use cupola_registry::{Home, Package};
 use cupola_runtime::ExampleRequest;
 use cupola_workflow::{
-    ConfigSource, JobOutcome, Observer, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
+    ConfigSource, Error, JobOutcome, Observer, PublishedRun, Session, StopSignal, TrainJob, TrainingDevices,
     WorkflowEvent,
 };
 use serde_json::{Value, json};
@@ -39,6 +39,9 @@ impl Observer for TrainScreen {
 }
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    if let Some(preset) = args.preset {
+        return super::preset::run(home, ui, args, preset);
+    }
     cupola_nn::join_new_pool();
     // Processes of a group end together, so none of them ends at once.
     let preparing = Arc::new(AtomicBool::new(!args.mpi));
@@ -67,6 +70,10 @@ pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
             Err(Stopped { resume, step }.into())
         }
         Ok(JobOutcome::Follower) => Ok(()),
+        Err(Error::RunFinished { run, package }) if args.run.is_some() => {
+            ui.line(format!("run     {run} is finished and published as {package}"));
+            ui.result(&json!({ "run": run, "package": package }))
+        }
         Err(error) => {
             let error = error.into();
             if args.mpi {
@@ -85,6 +92,7 @@ fn job(args: &TrainArgs, session: &Session<'_>, ui: Ui) -> Result<TrainJob> {
     };
     let group =
         if args.mpi { TrainingDevices::mpi()? } else { TrainingDevices::local(args.devices as usize) };
+    let job = job.named(args.run.clone());
     Ok(job.device(args.device.device).group(group).max_steps(args.max_steps).smoke(args.smoke))
 }
 
@@ -102,7 +110,7 @@ fn next(home: &Home, args: &TrainArgs, run: &PublishedRun) -> Vec<String> {
 
 /// Lines with a request that can be run at a server of the package: the request itself if it is short, else the command
 /// that prints it. Empty for a package that cannot be read.
-fn example_lines(home: &Home, run: &PublishedRun) -> Vec<String> {
+pub(super) fn example_lines(home: &Home, run: &PublishedRun) -> Vec<String> {
     let request = Package::open(&run.path).ok().and_then(|package| ExampleRequest::of_package(&package).ok());
     let Some(request) = request else { return Vec::new() };
     let curl = request.curl("localhost:8080");

@@ -1,0 +1,272 @@
+//! Jobs of Kubernetes: a manifest with the config and an Indexed Job.
+
+mod objects;
+
+use std::collections::BTreeMap;
+
+use super::command::run;
+use super::error::SubmitError;
+use super::{JobCommand, JobResources};
+
+use self::objects::{
+    Capabilities, ConfigMap, ConfigMapSource, Container, ContainerSecurity, EmptyDir, EnvVar, ExitCodes, Job,
+    JobSpec, Metadata, PersistentVolumeClaim, PodCondition, PodFailurePolicy, PodFailureRule, PodSecurity,
+    PodSpec, PodTemplate, Quantities, SeccompProfile, Volume, VolumeMount,
+};
+
+/// Path of the home folder in a pod.
+const HOME: &str = "/cupola";
+/// Folder of the config in a pod.
+const CONFIG_FOLDER: &str = "/etc/cupola";
+/// File of the config in its folder and in the config map.
+const CONFIG: &str = "config.toml";
+/// Seconds that a pod has to write a checkpoint after its SIGTERM.
+const GRACE: u32 = 120;
+/// Exit code of a mistake in command, config or data, which a restart does not mend.
+const MISTAKE: u8 = 2;
+
+/// Settings of a pod besides its resources.
+#[derive(Debug, Clone)]
+pub struct PodOptions {
+    /// Image with the program `cupola` as its entry point.
+    pub image: String,
+    /// Persistent volume claim of the home folder.
+    pub claim: String,
+    /// Namespace; `None` for the one of the user's context.
+    pub namespace: Option<String>,
+    /// User and group of the process.
+    pub user: u32,
+    /// Failed pods after which the job fails. Pods that the cluster evicts do not count.
+    pub retries: u32,
+}
+
+/// Manifest of a job, a config map and an Indexed Job, as YAML.
+///
+/// `config` is the text of the config. The job's name is its id as Kubernetes allows it, which is returned first.
+///
+/// # Errors
+/// [`SubmitError::Request`] for a name, image or claim that Kubernetes does not take, [`SubmitError::Manifest`].
+pub fn manifest(
+    command: &JobCommand,
+    resources: &JobResources,
+    options: &PodOptions,
+    config: &str,
+) -> Result<(String, String), SubmitError> {
+    let name = object_name(&command.id);
+    for (flag, value) in [("--claim", Some(&options.claim)), ("--namespace", options.namespace.as_ref())] {
+        if let Some(value) = value.filter(|value| object_name(value) != **value) {
+            return Err(SubmitError::Request {
+                why: format!("`{value}` is not a name of Kubernetes"),
+                remedy: format!("give {flag} small letters, digits and `-`, at most 63"),
+            });
+        }
+    }
+    if options.image.is_empty()
+        || options.image.chars().any(|letter| letter.is_whitespace() || letter.is_control())
+    {
+        let remedy = "give --image as REGISTRY/NAME:TAG".to_owned();
+        return Err(SubmitError::Request { why: format!("invalid image `{}`", options.image), remedy });
+    }
+    let labels = BTreeMap::from([
+        ("app.kubernetes.io/managed-by".to_owned(), "cupola".to_owned()),
+        ("app.kubernetes.io/name".to_owned(), "cupola-job".to_owned()),
+        ("app.kubernetes.io/instance".to_owned(), name.clone()),
+    ]);
+    let metadata = Metadata { name: Some(name.clone()), namespace: options.namespace.clone(), labels };
+    let data = BTreeMap::from([(CONFIG.to_owned(), config.to_owned())]);
+    let map =
+        ConfigMap { api_version: "v1", kind: "ConfigMap", metadata: metadata.clone(), data, immutable: true };
+    let job = Job {
+        api_version: "batch/v1",
+        kind: "Job",
+        spec: job_spec(command, resources, options, &metadata),
+        metadata,
+    };
+    let yaml = |text: Result<String, serde_saphyr::ser_error::Error>| {
+        text.map_err(|error| SubmitError::Manifest(error.to_string()))
+    };
+    let (map, job) = (yaml(serde_saphyr::to_string(&map))?, yaml(serde_saphyr::to_string(&job))?);
+    Ok((name, format!("{}\n---\n{}\n", map.trim_end(), job.trim_end())))
+}
+
+fn job_spec(
+    command: &JobCommand,
+    resources: &JobResources,
+    options: &PodOptions,
+    metadata: &Metadata,
+) -> JobSpec {
+    let workers = command.work.workers();
+    JobSpec {
+        completions: workers,
+        parallelism: workers,
+        completion_mode: "Indexed",
+        backoff_limit: options.retries,
+        active_deadline_seconds: resources.minutes().map(|minutes| minutes * 60),
+        pod_failure_policy: PodFailurePolicy {
+            rules: vec![
+                PodFailureRule {
+                    action: "FailJob",
+                    on_exit_codes: Some(ExitCodes { operator: "In", values: vec![MISTAKE] }),
+                    on_pod_conditions: None,
+                },
+                PodFailureRule {
+                    action: "Ignore",
+                    on_exit_codes: None,
+                    on_pod_conditions: Some(vec![PodCondition { kind: "DisruptionTarget", status: "True" }]),
+                },
+            ],
+        },
+        template: PodTemplate {
+            metadata: Metadata { name: None, namespace: None, labels: metadata.labels.clone() },
+            spec: pod_spec(command, resources, options, metadata.name.clone().unwrap_or_default()),
+        },
+    }
+}
+
+fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions, name: String) -> PodSpec {
+    let mount = |name: &str, path: &str, read_only| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        read_only,
+    };
+    let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
+    let claim = PersistentVolumeClaim { claim_name: options.claim.clone() };
+    PodSpec {
+        restart_policy: "Never",
+        termination_grace_period_seconds: GRACE,
+        automount_service_account_token: false,
+        security_context: PodSecurity {
+            run_as_non_root: options.user != 0,
+            run_as_user: options.user,
+            run_as_group: options.user,
+            fs_group: options.user,
+            seccomp_profile: SeccompProfile { kind: "RuntimeDefault" },
+        },
+        containers: vec![Container {
+            name: "cupola",
+            image: options.image.clone(),
+            args: command.arguments(HOME, &format!("{CONFIG_FOLDER}/{CONFIG}")),
+            working_dir: HOME,
+            env: environment(resources),
+            resources: quantities(resources),
+            volume_mounts: vec![
+                mount("home", HOME, false),
+                mount("config", CONFIG_FOLDER, true),
+                mount("temporary", "/tmp", false),
+            ],
+            security_context: ContainerSecurity {
+                allow_privilege_escalation: false,
+                read_only_root_filesystem: true,
+                capabilities: Capabilities { drop: vec!["ALL"] },
+            },
+        }],
+        volumes: vec![
+            Volume { persistent_volume_claim: Some(claim), ..volume("home") },
+            Volume { config_map: Some(ConfigMapSource { name }), ..volume("config") },
+            Volume { empty_dir: Some(EmptyDir {}), ..volume("temporary") },
+        ],
+    }
+}
+
+fn environment(resources: &JobResources) -> Vec<EnvVar> {
+    let variable = |name, value: String| EnvVar { name, value };
+    let threads = resources.cpus.map(|cpus| variable("RAYON_NUM_THREADS", cpus.to_string()));
+    // NVIDIA's runtime mounts the Vulkan driver for `graphics` only.
+    let graphics = (resources.gpus > 0)
+        .then(|| variable("NVIDIA_DRIVER_CAPABILITIES", "compute,graphics,utility".to_owned()));
+    threads.into_iter().chain(graphics).collect()
+}
+
+/// Requests that equal the limits, so that a pod is evicted last.
+fn quantities(resources: &JobResources) -> Quantities {
+    let cpu = resources.cpus.map(|cpus| ("cpu".to_owned(), cpus.to_string()));
+    let memory = resources.memory_mib.map(|mib| ("memory".to_owned(), format!("{mib}Mi")));
+    let gpus = (resources.gpus > 0).then(|| ("nvidia.com/gpu".to_owned(), resources.gpus.to_string()));
+    let all: BTreeMap<String, String> = cpu.into_iter().chain(memory).chain(gpus).collect();
+    Quantities { requests: all.clone(), limits: all }
+}
+
+/// Name of an object of Kubernetes: at most 63 small letters, digits and `-`, which none of both ends is.
+fn object_name(id: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
+    let name: String = id.chars().map(plain).take(63).collect();
+    name.trim_matches('-').to_owned()
+}
+
+/// Creates or updates the objects of a manifest through `kubectl`.
+///
+/// # Errors
+/// [`SubmitError::NoProgram`] without kubectl, [`SubmitError::Refused`] with its message.
+pub fn apply_manifest(manifest: &str) -> Result<(), SubmitError> {
+    run("kubectl", &["apply", "-f", "-"], manifest).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::submit::JobWork;
+
+    fn options() -> PodOptions {
+        PodOptions {
+            image: "registry.example.org/cupola:1".to_owned(),
+            claim: "cupola-home".to_owned(),
+            namespace: Some("ml".to_owned()),
+            user: 65532,
+            retries: 6,
+        }
+    }
+
+    fn of(
+        work: JobWork,
+        resources: &JobResources,
+        options: &PodOptions,
+    ) -> Result<(String, String), SubmitError> {
+        let set = vec!["train.epochs=5".to_owned()];
+        let id = "Digits_cnn-20261127".to_owned();
+        let command = JobCommand { id, work, set, device: "auto".to_owned(), devices: 2 };
+        manifest(&command, resources, options, "name = \"digits\"\n# a: b\n")
+    }
+
+    #[test]
+    fn a_training_has_resources_and_a_policy_for_failures() {
+        let resources =
+            JobResources { seconds: Some(3600.0), gpus: 2, cpus: Some(8), memory_mib: Some(1 << 14) };
+        let (name, text) = of(JobWork::Train, &resources, &options()).unwrap();
+        assert_eq!(name, "digits-cnn-20261127");
+        let parsed: Vec<serde_json::Value> =
+            text.split("\n---\n").map(|part| serde_saphyr::from_str(part).unwrap()).collect();
+        assert_eq!(parsed[0]["data"]["config.toml"], "name = \"digits\"\n# a: b\n");
+        let spec = &parsed[1]["spec"];
+        assert_eq!((&spec["completions"], &spec["completionMode"]), (&1.into(), &"Indexed".into()));
+        assert_eq!(spec["activeDeadlineSeconds"], 3600);
+        assert_eq!(spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"][0], 2);
+        let container = &spec["template"]["spec"]["containers"][0];
+        assert_eq!(container["resources"]["limits"]["nvidia.com/gpu"], "2");
+        let arguments: Vec<&str> =
+            container["args"].as_array().unwrap().iter().filter_map(|a| a.as_str()).collect();
+        // The run has the id of the job, letter for letter.
+        let expected = "--home /cupola train --config /etc/cupola/config.toml --run Digits_cnn-20261127 --device auto --devices 2 --set train.epochs=5";
+        assert_eq!(arguments.join(" "), expected);
+    }
+
+    #[test]
+    fn workers_of_a_study_are_indices() {
+        let work = JobWork::Tune { study: "s".to_owned(), trials: None, workers: 3 };
+        let (_, text) = of(work, &JobResources::default(), &options()).unwrap();
+        assert!(text.contains("completions: 3") && text.contains("parallelism: 3"), "{text}");
+        assert!(!text.contains("activeDeadlineSeconds") && !text.contains("nvidia"), "{text}");
+    }
+
+    #[test]
+    fn names_that_kubernetes_refuses_are_refused() {
+        let wrong = [
+            PodOptions { claim: "My_Claim".to_owned(), ..options() },
+            PodOptions { namespace: Some("a b".to_owned()), ..options() },
+            PodOptions { image: "a b".to_owned(), ..options() },
+            PodOptions { image: String::new(), ..options() },
+        ];
+        for options in wrong {
+            assert!(of(JobWork::Train, &JobResources::default(), &options).is_err(), "{options:?}");
+        }
+    }
+}
