@@ -62,7 +62,7 @@ impl ChallengerJob<'_> {
                     "wait for its end",
                 ));
             }
-            Some((_, record)) => TrainJob::resume(record.id),
+            Some((_, record)) => TrainJob::resume(record.id).expecting(Some(self.config.clone())),
             None => TrainJob::new(self.config.clone()),
         };
         let job = job.device(self.device);

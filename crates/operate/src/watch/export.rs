@@ -40,15 +40,15 @@ pub struct ExportRequest {
     pub image: String,
 }
 
-/// Steps of a retraining: names and the states that they end at; the last one has no end of its own.
-const STEPS: [(&str, Option<&str>); 7] = [
-    ("look", Some("triggered")),
-    ("collect", Some("collected")),
-    ("validate", Some("validated")),
-    ("prepare", Some("prepared")),
-    ("train", Some("trained")),
-    ("gate", Some("gated")),
-    ("promote", None),
+/// Steps of a retraining: names and the states that they end at.
+const STEPS: [(&str, &str); 7] = [
+    ("look", "triggered"),
+    ("collect", "collected"),
+    ("validate", "validated"),
+    ("prepare", "prepared"),
+    ("train", "trained"),
+    ("gate", "gated"),
+    ("promote", "promoted"),
 ];
 
 /// Everything that the formats need.

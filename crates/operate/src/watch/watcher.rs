@@ -42,6 +42,8 @@ pub enum WatchPass {
     Following(u64),
     /// The state that the job ends at was reached.
     Reached(u64),
+    /// Nothing is under way, and the pass is one that begins no retraining.
+    Nothing,
     /// This retraining has ended.
     Ended(u64),
     /// The user stopped it.
@@ -67,7 +69,8 @@ impl WatchJob {
         Self { approval, ..self }
     }
 
-    /// Ends a pass when a retraining has reached this state, such as `trained`.
+    /// Ends a pass when a retraining has reached this state, such as `trained`. One that is promoted is followed all the
+    /// same. Only a pass to `triggered`, or one without an end, begins a retraining.
     #[must_use]
     pub fn until(self, until: Option<String>) -> Self {
         Self { until, ..self }
@@ -175,7 +178,7 @@ pub struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    /// Number of the journal's records so far.
+    /// The journal, as of the last pass.
     pub fn journal(&self) -> &WatchJournal {
         &self.journal
     }
@@ -191,6 +194,9 @@ impl Watcher<'_> {
         }
         let cycle = match self.journal.open_cycle() {
             Some(cycle) => cycle.number,
+            None if self.job.until.as_deref().is_some_and(|until| until != "triggered") => {
+                return Ok(WatchPass::Nothing);
+            }
             None => match self.look()? {
                 Ok(cycle) => cycle,
                 Err(look) => return Ok(WatchPass::Idle(look)),
@@ -317,9 +323,10 @@ fn names(triggers: &[super::record::WatchTrigger]) -> impl Iterator<Item = &str>
     triggers.iter().map(|trigger| trigger.name.as_str())
 }
 
-/// `true` if a retraining has reached a state, or has ended.
+/// `true` if a retraining has reached a state and is not to be followed.
 fn reached(cycle: &WatchCycle, until: &str) -> bool {
-    !cycle.is_open() || cycle.records.iter().any(|record| record.state.name() == until)
+    let goes_on = matches!(cycle.next(), WatchStep::Follow | WatchStep::RollBack | WatchStep::Done);
+    !goes_on && cycle.records.iter().any(|record| record.state.name() == until)
 }
 
 fn reject(cycle: &WatchCycle) -> WatchState {

@@ -104,7 +104,7 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
             Err(error) => return Err(error.into()),
             Ok(WatchPass::Waiting(_)) => every.min(DECISION),
             Ok(WatchPass::Ended(_) | WatchPass::Reached(_)) => Duration::ZERO,
-            Ok(WatchPass::Following(_) | WatchPass::Idle(_)) => every,
+            Ok(WatchPass::Following(_) | WatchPass::Idle(_) | WatchPass::Nothing) => every,
         };
         if !slept(pause, &stop) {
             return Ok(());
@@ -139,6 +139,7 @@ fn show_pass(home: &Home, ui: Ui, args: &WatchPassArgs, passed: &WatchPass) {
         WatchPass::Reached(number) | WatchPass::Ended(number) => {
             ui.line(format!("retraining {number} is done with this pass; see `cupola watch list`"));
         }
+        WatchPass::Nothing => ui.line("no retraining is under way"),
         WatchPass::Stopped => {
             let next = next_command(home, ["watch", "--config", &config, "--once"]);
             ui.line(format!("stopped; continue with: {next}"));
@@ -153,6 +154,7 @@ fn pass_json(passed: &WatchPass, new: &[&WatchRecord]) -> Value {
         WatchPass::Following(number) => ("following", Some(number)),
         WatchPass::Reached(number) => ("reached", Some(number)),
         WatchPass::Ended(number) => ("ended", Some(number)),
+        WatchPass::Nothing => ("nothing", None),
         WatchPass::Stopped => ("stopped", None),
     };
     let look = if let WatchPass::Idle(look) = passed { json!(look) } else { Value::Null };

@@ -20,7 +20,7 @@ pub(super) fn dag(exported: &Exported<'_>) -> String {
         schedule = python(&exported.schedule),
     );
     for (step, until) in STEPS {
-        let (id, command) = (python(step), python(&exported.command(until)));
+        let (id, command) = (python(step), python(&exported.command(Some(until))));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "    {step} = BashOperator(task_id={id}, bash_command={command})");
     }

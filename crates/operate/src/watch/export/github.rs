@@ -8,8 +8,10 @@ use crate::watch::error::WatchError;
 /// YAML of a workflow with a step for each step of a retraining. Its runner has to keep the home folder, as a runner of
 /// one's own does.
 pub(super) fn workflow(exported: &Exported<'_>) -> Result<String, WatchError> {
-    let steps: Vec<Value> =
-        STEPS.iter().map(|(step, until)| json!({ "name": step, "run": exported.command(*until) })).collect();
+    let steps: Vec<Value> = STEPS
+        .iter()
+        .map(|(step, until)| json!({ "name": step, "run": exported.command(Some(until)) }))
+        .collect();
     let checkout = json!({ "uses": "actions/checkout@v4", "with": { "persist-credentials": false } });
     let steps: Vec<Value> = std::iter::once(checkout).chain(steps).collect();
     let name = exported.name;

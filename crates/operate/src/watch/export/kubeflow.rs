@@ -18,7 +18,7 @@ pub(super) fn pipeline(exported: &Exported<'_>) -> Result<String, WatchError> {
     for (step, until) in STEPS {
         let executor = format!("exec-{step}");
         components.insert(format!("comp-{step}"), json!({ "executorLabel": executor }));
-        let words = exported.words(until);
+        let words = exported.words(Some(until));
         let (command, args) = (&words[..1], &words[1..]);
         let container = json!({ "image": exported.request.image, "command": command, "args": args });
         executors.insert(executor.clone(), json!({ "container": container }));

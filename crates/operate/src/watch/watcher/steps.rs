@@ -39,7 +39,10 @@ impl Watcher<'_> {
         let overrides = self.overrides(cycle, data)?;
         let config = self.job.config().clone().with_more_overrides(overrides.clone());
         let run = self.session.run_config(&config)?;
-        let stage = match self.session.prepare(&config, Prepare::IfChanged)? {
+        // Rows that are encrypted at rest are not kept in another form; the training makes the examples then.
+        let encrypts = Datasets::new(self.session.home().root()).encrypts();
+        let when = if encrypts { Prepare::DryRun } else { Prepare::IfChanged };
+        let stage = match self.session.prepare(&config, when)? {
             PrepareOutcome::Made { stage, .. } => stage,
             PrepareOutcome::Unchanged(stage) | PrepareOutcome::Due(stage) => stage.short().to_owned(),
         };
