@@ -19,6 +19,9 @@ mod resume;
 /// Studies: trials, workers that are killed, the best model published.
 mod tune;
 
+/// Retraining: reasons, gates, promotion, the way back, and a kill at every transition.
+mod watch;
+
 /// One spelling, one meaning, from every file and every body.
 mod values;
 

@@ -75,6 +75,8 @@ pub enum Command {
     Ensemble(EnsembleArgs),
     /// Search for good values of the config's keys: train trials, publish the best one
     Tune(TuneArgs),
+    /// Train a published model again when there is a reason, and promote what is better
+    Watch(Box<WatchArgs>),
     /// Train or tune on a cluster: submit jobs to Slurm, or write them for Kubernetes
     Submit(Box<SubmitArgs>),
     /// Find a learning rate: train a few steps with a rising rate; nothing is kept

@@ -66,6 +66,7 @@ fn is_user(error: &Error) -> bool {
             || cause.downcast_ref().is_some_and(import)
             || cause.downcast_ref().is_some_and(serving)
             || cause.downcast_ref().is_some_and(http)
+            || cause.downcast_ref().is_some_and(cupola_operate::WatchError::is_user_error)
             || cause.downcast_ref().is_some_and(cupola_operate::SubmitError::is_user_error)
             || cause.downcast_ref().is_some_and(cupola_operate::Error::is_user_error)
     };

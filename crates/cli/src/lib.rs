@@ -69,6 +69,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Cv(args) => commands::training::cv::run(home, ui, &args),
         Command::Ensemble(args) => commands::training::ensemble::run(home, ui, &args),
         Command::Tune(args) => commands::training::tune::run(home, ui, &args),
+        Command::Watch(args) => commands::operate::watch::run(home, ui, &args),
         Command::Submit(args) => commands::operate::submit::run(home, ui, &args),
         Command::Rate(args) => commands::training::rate::run(home, ui, &args),
         Command::Check(args) => commands::training::check::run(home, ui, &args),

@@ -9,6 +9,9 @@ pub enum Error {
     /// Values, profiles or rules are unusable.
     #[error(transparent)]
     Monitor(#[from] cupola_monitor::Error),
+    /// Retraining.
+    #[error(transparent)]
+    Watch(#[from] crate::watch::WatchError),
     /// A job on a cluster.
     #[error(transparent)]
     Submit(#[from] crate::submit::SubmitError),

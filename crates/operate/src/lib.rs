@@ -3,7 +3,9 @@
 mod error;
 mod monitor;
 mod submit;
+mod watch;
 
 pub use error::Error;
 pub use monitor::{DriftOutcome, DriftReference, DriftRequest, drift_page, measure_drift};
 pub use submit::*;
+pub use watch::*;

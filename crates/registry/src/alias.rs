@@ -113,6 +113,17 @@ impl Aliases {
         Ok((current, before))
     }
 
+    /// Number of moves of an alias to a version that were made. It tells a move that is still to be made from one that
+    /// was made and undone.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn moves_to(home: &Home, name: &str, alias: &str, version: u64) -> Result<usize, Error> {
+        let current = Self::read(home, name)?.get(alias).copied();
+        let moves = moves(home, name, alias, current)?;
+        Ok(moves.iter().filter(|one| one.alias == alias && one.to == version && !one.back).count())
+    }
+
     /// Reads the files that a move of an alias changes, so that damage is reported before it.
     pub(crate) fn check(home: &Home, name: &str, alias: &str) -> Result<(), Error> {
         let current = Self::read(home, name)?.get(alias).copied();

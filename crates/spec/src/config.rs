@@ -11,6 +11,7 @@ mod settings;
 mod split;
 mod target;
 mod targets;
+mod watch;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,11 @@ pub use self::settings::{config_settings, default_settings};
 pub use self::split::{Gap, Split, SplitBy};
 pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
+pub(crate) use self::watch::is_time_or_zero;
+pub use self::watch::{
+    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule,
+    WatchTriggers, parse_zone,
+};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
 use crate::evaluate::Uncertainty;
@@ -83,4 +89,7 @@ pub struct Config {
     /// Search for good values of keys. Training ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Retraining of the published model. Training ignores it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
 }

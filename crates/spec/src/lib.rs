@@ -35,10 +35,12 @@ mod train;
 mod validate;
 
 pub use config::{
-    Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
-    GateValue, InvalidCondition, LatencyPercentile, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy,
-    SubgroupStatistic, Target, TargetKind, TargetList, ValueEnd, VersusClaim, config_schema, config_settings,
-    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file, train_for,
+    Config, DEFAULTS, DriftTrigger, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition,
+    GateMetric, GateSplit, GateValue, InvalidCondition, InvalidTime, LatencyPercentile, PACKAGE, Problem,
+    Problems, QuietHours, Run, Series, Split, SplitBy, SubgroupStatistic, Target, TargetKind, TargetList,
+    ValueEnd, VersusClaim, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule, WatchTriggers,
+    config_schema, config_settings, default_settings, model_schema, parse, parse_data, parse_gate,
+    parse_model_file, parse_zone, train_for,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,

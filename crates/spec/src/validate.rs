@@ -13,6 +13,7 @@ mod targets;
 mod train;
 mod tune;
 mod uncertainty;
+mod watch;
 
 use crate::config::document::Document;
 use crate::config::{Config, Problem};
@@ -54,6 +55,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     model::check_shapes(config, family, &mut found);
     gate::check(config, &mut found);
     tune::check(config, family, &mut found);
+    watch::check(config, family, &mut found);
     found.into_problems(file)
 }
 

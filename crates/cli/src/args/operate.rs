@@ -3,7 +3,9 @@
 mod drift;
 mod monitor;
 mod submit;
+mod watch;
 
 pub use self::drift::*;
 pub use self::monitor::*;
 pub use self::submit::*;
+pub use self::watch::*;

@@ -2,3 +2,4 @@
 
 pub mod monitor;
 pub mod submit;
+pub mod watch;

@@ -2,6 +2,8 @@
 
 mod drift;
 mod submit;
+mod watch;
 
 pub use self::drift::show_drift;
 pub use self::submit::*;
+pub use self::watch::*;

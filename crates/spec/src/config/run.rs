@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Series, Split, SplitBy, Target, TargetList};
+use crate::config::{Config, Series, Split, SplitBy, Target, TargetList, Watch};
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;
 use crate::evaluate::Uncertainty;
@@ -63,6 +63,9 @@ pub struct Run {
     /// Search for good values of keys; `None` without it. `sealed` leaves it out: a run is one trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Retraining of the published model; `None` without it. `sealed` leaves it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// The complete config, with its defaults and the architecture in place. It parses to this run without
     /// any other file.
     pub sealed: Config,
@@ -100,6 +103,7 @@ impl Run {
             evaluate: config.evaluate.clone(),
             uncertainty: config.uncertainty.clone(),
             tune: config.tune.take(),
+            watch: config.watch.take(),
             sealed: config,
         })
     }

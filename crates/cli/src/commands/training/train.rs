@@ -143,7 +143,7 @@ fn as_json(run: PublishedRun, smoke: bool, next: &[String]) -> Value {
 
 /// Signal that the first SIGINT or SIGTERM sets; the second one ends the process at once, and so does the first while
 /// `preparing` is true, as rows that are prepared leave nothing to resume.
-pub(super) fn stop_signal(preparing: &Arc<AtomicBool>) -> Result<StopSignal> {
+pub(in crate::commands) fn stop_signal(preparing: &Arc<AtomicBool>) -> Result<StopSignal> {
     let stop = StopSignal::new();
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(preparing))?;

@@ -1,0 +1,201 @@
+//! `cupola watch`: retraining of a published model, and decisions about its challengers.
+
+mod journal;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use cupola_operate::{
+    ExportRequest, WatchDecision, WatchError, WatchJob, WatchPass, WatchRecord, decide, export,
+};
+use cupola_registry::Home;
+use cupola_workflow::{ConfigSource, Observer, Silent, StopSignal, WorkflowEvent};
+use serde_json::{Value, json};
+
+use crate::args::{SchedulerArg, WatchArgs, WatchCommand, WatchExportArgs, WatchPassArgs};
+use crate::commands::session;
+use crate::commands::training::train::stop_signal;
+use crate::draw::{Screen, Ui, show_look, show_record};
+use crate::failure::UserError;
+use crate::next_step::next_command;
+
+/// Longest wait for the decision of a person between two looks at the journal.
+const DECISION: Duration = Duration::from_secs(5);
+/// Pause between two looks at the signal of the user.
+const PAUSE: Duration = Duration::from_millis(200);
+
+pub fn run(home: &Home, ui: Ui, args: &WatchArgs) -> Result<()> {
+    match &args.command {
+        None => pass(home, ui, &args.pass),
+        Some(WatchCommand::Approve { id }) => decided(home, ui, id, WatchDecision::Approve),
+        Some(WatchCommand::Reject { id, why }) => decided(home, ui, id, WatchDecision::Decline(why.clone())),
+        Some(WatchCommand::List { model }) => journal::list(home, ui, model.as_deref()),
+        Some(WatchCommand::Show { id }) => journal::show(home, ui, id),
+        Some(WatchCommand::Export(args)) => exported(home, ui, args),
+    }
+}
+
+/// Screen of the stages of a retraining, without the progress of looks in between.
+struct WatchScreen(Screen);
+
+impl Observer for WatchScreen {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        let shown = matches!(
+            event,
+            WorkflowEvent::RunStarted { .. }
+                | WorkflowEvent::TrainingStarted(_)
+                | WorkflowEvent::Training(_)
+                | WorkflowEvent::TrainingFinished
+                | WorkflowEvent::TrainingEnded { .. }
+                | WorkflowEvent::TreesGrown { .. }
+                | WorkflowEvent::Warning(_)
+        );
+        if shown {
+            self.0.observe(event);
+        }
+    }
+}
+
+fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
+    cupola_nn::join_new_pool();
+    let Some(config) = &args.config else {
+        return Err(UserError::new("nothing to watch", "give --config").into());
+    };
+    let stop = stop_signal(&Arc::default())?;
+    let screen = WatchScreen(Screen::new(ui));
+    let session = session(home, &screen);
+    let config = ConfigSource::file(config).with_overrides(args.set.clone());
+    let job = WatchJob::new(config).device(args.device.device).approval(args.approve);
+    let job = job.until(args.until.clone());
+    if args.dry_run {
+        let (look, open) = job.dry_run(&session)?;
+        show_look(ui, &look);
+        if let Some(open) = &open {
+            ui.line(format!(
+                "open    retraining {} is `{}` and goes on first",
+                open.number,
+                open.state().name()
+            ));
+        }
+        let open = open.map(|cycle| json!({ "cycle": cycle.number, "state": cycle.state().name() }));
+        return ui.result(&json!({ "look": look, "open": open }));
+    }
+    let written = |record: &WatchRecord| show_record(ui, record);
+    let mut watcher = job.begin(&session, &written)?;
+    let every = Duration::from_secs_f64(job.every_seconds(&session)?.clamp(1.0, 1e8));
+    loop {
+        let before = watcher.journal().records().len();
+        let passed = watcher.pass(&stop);
+        if args.once {
+            let passed = passed?;
+            show_pass(home, ui, args, &passed);
+            let new: Vec<&WatchRecord> = watcher.journal().records().iter().skip(before).collect();
+            return ui.result(&pass_json(&passed, &new));
+        }
+        let pause = match passed {
+            Ok(WatchPass::Stopped) => return Ok(()),
+            // A watch outlives a source that is away for an hour.
+            Err(error) if !matches!(error, WatchError::Journal { .. }) => {
+                Ui::warning(&error.to_string());
+                every
+            }
+            Err(error) => return Err(error.into()),
+            Ok(WatchPass::Waiting(_)) => every.min(DECISION),
+            Ok(WatchPass::Ended(_) | WatchPass::Reached(_)) => Duration::ZERO,
+            Ok(WatchPass::Following(_) | WatchPass::Idle(_) | WatchPass::Nothing) => every,
+        };
+        if !slept(pause, &stop) {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits; `false` if the user stopped it.
+fn slept(pause: Duration, stop: &StopSignal) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < pause {
+        if stop.is_requested() {
+            return false;
+        }
+        std::thread::sleep(PAUSE.min(pause));
+    }
+    !stop.is_requested()
+}
+
+fn show_pass(home: &Home, ui: Ui, args: &WatchPassArgs, passed: &WatchPass) {
+    let config = args.config.as_ref().map(|config| config.to_string_lossy().into_owned()).unwrap_or_default();
+    match passed {
+        WatchPass::Idle(look) => show_look(ui, look),
+        WatchPass::Waiting(number) => {
+            ui.line(format!("retraining {number} waits for a decision; see `cupola watch list`"));
+        }
+        WatchPass::Following(number) => {
+            ui.line(format!(
+                "retraining {number} is promoted and watched; the next pass compares it on newer rows"
+            ));
+        }
+        WatchPass::Reached(number) | WatchPass::Ended(number) => {
+            ui.line(format!("retraining {number} is done with this pass; see `cupola watch list`"));
+        }
+        WatchPass::Nothing => ui.line("no retraining is under way"),
+        WatchPass::Stopped => {
+            let next = next_command(home, ["watch", "--config", &config, "--once"]);
+            ui.line(format!("stopped; continue with: {next}"));
+        }
+    }
+}
+
+fn pass_json(passed: &WatchPass, new: &[&WatchRecord]) -> Value {
+    let (state, cycle) = match passed {
+        WatchPass::Idle(_) => ("idle", None),
+        WatchPass::Waiting(number) => ("waiting", Some(number)),
+        WatchPass::Following(number) => ("following", Some(number)),
+        WatchPass::Reached(number) => ("reached", Some(number)),
+        WatchPass::Ended(number) => ("ended", Some(number)),
+        WatchPass::Nothing => ("nothing", None),
+        WatchPass::Stopped => ("stopped", None),
+    };
+    let look = if let WatchPass::Idle(look) = passed { json!(look) } else { Value::Null };
+    json!({ "pass": state, "cycle": cycle, "records": new, "look": look })
+}
+
+fn decided(home: &Home, ui: Ui, id: &str, decision: WatchDecision) -> Result<()> {
+    let cycle = decide(home, id, decision)?;
+    if let Some(record) = cycle.records.last() {
+        show_record(ui, record);
+    }
+    let config = cycle.triggered().map(|triggered| triggered.config.clone()).unwrap_or_default();
+    let next = next_command(home, ["watch", "--config", &config, "--once"]);
+    ui.line(format!("a running watch carries it out by itself; without one: {next}"));
+    ui.result(&json!({ "cycle": cycle.number, "state": cycle.state(), "next": next }))
+}
+
+fn exported(home: &Home, ui: Ui, args: &WatchExportArgs) -> Result<()> {
+    let session = session(home, &Silent);
+    // Cron begins in the home folder of a user; other schedulers run where paths are their own.
+    let placed = |path: &Path| {
+        let absolute = (args.to == SchedulerArg::Cron).then(|| std::path::absolute(path).ok()).flatten();
+        absolute.as_deref().unwrap_or(path).to_string_lossy().into_owned()
+    };
+    let request = ExportRequest {
+        scheduler: args.to.scheduler(),
+        config: placed(&args.config),
+        home: placed(home.root()),
+        image: args.image.clone(),
+    };
+    let text = export(&session, &ConfigSource::file(&args.config), &request)?;
+    match &args.out {
+        Some(out) => {
+            cupola_registry::write_file(out, text.as_bytes())?;
+            ui.line(format!("written {}", out.display()));
+            ui.result(&json!({ "out": out }))
+        }
+        None if ui.json => ui.result(&json!({ "text": text })),
+        None => {
+            ui.line(text.trim_end());
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Retrainings as lines and tables.
+
+use cupola_operate::{ContestReport, WatchCycle, WatchLook, WatchRecord, WatchState, WatchTrigger};
+use cupola_workflow::GateReport;
+
+use crate::draw::{Ui, duration, grouped, metric};
+
+/// Letters of a reason in a table.
+const SHOWN: usize = 80;
+/// Columns of a measured drift that are listed.
+const COLUMNS: usize = 5;
+
+/// One line for a record that was written.
+pub fn show_record(ui: Ui, record: &WatchRecord) {
+    let words = words(&record.state);
+    if !words.is_empty() {
+        ui.line(format!("{:<11} {words}", record.state.name()));
+    }
+}
+
+/// Findings of a look without a retraining.
+pub fn show_look(ui: Ui, look: &WatchLook) {
+    let evidence = &look.evidence;
+    let champion = evidence.champion.as_deref().unwrap_or("none yet");
+    ui.line(format!("champion    {champion}"));
+    ui.line(format!("data        {}, {} rows", evidence.data.dataset, grouped(evidence.data.rows)));
+    if let Some(recent) = &evidence.recent {
+        ui.line(format!("recent      {}, {} rows", recent.dataset, grouped(recent.rows)));
+    }
+    if let Some(drift) = &evidence.drift {
+        ui.line(format!(
+            "drift       {} of {} columns of {} away from {}",
+            drift.drifted,
+            drift.columns.len(),
+            drift.current,
+            drift.reference
+        ));
+        for (name, value) in drift.columns.iter().take(COLUMNS) {
+            ui.line(format!("            {name} {}", metric(*value)));
+        }
+    }
+    evidence.accuracy.iter().for_each(|gate| show_conditions(ui, "accuracy", gate));
+    look.notes.iter().for_each(|note| ui.line(format!("note        {note}")));
+    for trigger in &evidence.triggers {
+        ui.line(format!("trigger     {}: {}", trigger.name, trigger.why));
+    }
+    match &look.held {
+        Some((rule, why)) => ui.line(format!("held        {rule}: {why}")),
+        None if evidence.triggers.is_empty() => ui.line("no reason to train"),
+        None => ui.line("a pass would begin a retraining"),
+    }
+}
+
+/// All states of a retraining with their evidence.
+pub fn show_cycle(ui: Ui, name: &str, cycle: &WatchCycle) {
+    ui.line(format!("retraining  {name}-{}, {}", cycle.number, cycle.state().name()));
+    let rows = cycle
+        .records
+        .iter()
+        .map(|record| vec![record.at.clone(), record.state.name().to_owned(), words(&record.state)]);
+    ui.table(&["time", "state", "evidence"], &[], rows.collect());
+    if let Some(gated) = cycle.gated() {
+        gated.holdout.iter().for_each(|gate| show_conditions(ui, "holdout", gate));
+        gated.recent.iter().for_each(|contest| show_contest(ui, contest));
+    }
+}
+
+/// Row of the list of retrainings.
+pub fn cycle_row(name: &str, cycle: &WatchCycle) -> Vec<String> {
+    let triggers = cycle.triggered().map(|triggered| names(&triggered.triggers)).unwrap_or_default();
+    let reason: String = match cycle.state() {
+        state if state.is_end() => words(state),
+        WatchState::Pending => format!("cupola watch approve {name}-{}", cycle.number),
+        _ => String::new(),
+    };
+    let short: String = reason.chars().take(SHOWN).collect();
+    vec![
+        format!("{name}-{}", cycle.number),
+        cycle.records.first().map(|record| record.at.clone()).unwrap_or_default(),
+        cycle.state().name().to_owned(),
+        triggers,
+        cycle.trained().map_or_else(|| "-".to_owned(), |trained| trained.package.clone()),
+        short,
+    ]
+}
+
+fn names(triggers: &[WatchTrigger]) -> String {
+    triggers.iter().map(|trigger| trigger.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Evidence of a state on one line; empty for a state without any.
+fn words(state: &WatchState) -> String {
+    match state {
+        WatchState::Opened => String::new(),
+        WatchState::Held { rule, triggers, why } => format!("{}; {rule}: {why}", names(triggers)),
+        WatchState::Triggered(evidence) => {
+            let each = evidence.triggers.iter().map(|trigger| format!("{}: {}", trigger.name, trigger.why));
+            each.collect::<Vec<_>>().join("; ")
+        }
+        WatchState::Collected(data) => format!("{}, {} rows", data.dataset, grouped(data.rows)),
+        WatchState::Validated { expectations, quarantined } => {
+            format!("{expectations} expectations, {quarantined} rows put aside")
+        }
+        WatchState::Prepared(config) => format!("examples {}, seed {}", config.stage, config.seed),
+        WatchState::Trained(trained) if trained.reused => {
+            format!("{} by run {}, trained before", trained.package, trained.run)
+        }
+        WatchState::Trained(trained) => {
+            format!("{} by run {} in {}", trained.package, trained.run, duration(trained.seconds))
+        }
+        WatchState::Gated(gated) => gated.why.clone(),
+        WatchState::Pending => "waits for `cupola watch approve`".to_owned(),
+        WatchState::Approved { by } => format!("by {by}"),
+        WatchState::Declined { by, why } => format!("by {by}: {why}"),
+        WatchState::Promoted { alias, from, to } => {
+            let from = from.map_or_else(|| "nothing".to_owned(), |from| format!("version {from}"));
+            format!("`{alias}` from {from} to version {to}")
+        }
+        WatchState::Watched { worse, contest } => {
+            let verdict = if *worse { "worse" } else { "not worse" };
+            format!("{verdict} than {} on {} newer rows", contest.champion, contest.rows)
+        }
+        WatchState::RolledBack { from, to, why } => format!("from version {from} to version {to}: {why}"),
+        WatchState::Kept { why } | WatchState::Rejected { why } | WatchState::Failed { why, .. } => {
+            why.clone()
+        }
+    }
+}
+
+fn show_conditions(ui: Ui, what: &str, gate: &GateReport) {
+    for condition in &gate.conditions {
+        let found = condition.found.map_or_else(|| "-".to_owned(), metric);
+        let (key, outcome) = (&condition.key, condition.outcome.name());
+        ui.line(format!("{what:<11} {outcome} {key} {found}, required {}", condition.required));
+    }
+}
+
+fn show_contest(ui: Ui, contest: &ContestReport) {
+    ui.line(format!("recent      {} rows of {}", contest.rows, contest.data.dataset));
+    let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
+    let rows = contest.metrics.iter().map(|one| {
+        let interval = one.interval.map(|(low, high)| format!("{} to {}", metric(low), metric(high)));
+        vec![
+            one.name.clone(),
+            value(one.first),
+            value(one.second),
+            value(one.difference),
+            interval.unwrap_or_default(),
+        ]
+    });
+    let header = ["metric", &contest.champion, &contest.challenger, "difference", "95 % interval"];
+    ui.table(&header, &[1, 2, 3], rows.collect());
+}

@@ -1,0 +1,69 @@
+//! Errors of retraining.
+
+use std::path::PathBuf;
+
+/// Failure of a watch, or a decision about its challenger.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// A stage of the workflow failed.
+    #[error(transparent)]
+    Workflow(#[from] cupola_workflow::Error),
+    /// A line of the journal cannot be read.
+    #[error("{path}:{line}: {why}; restore the file from a copy, or move it away to begin anew")]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// Reason.
+        why: String,
+    },
+    /// Another process watches the same model.
+    #[error("{name} is watched already, by {holder}; stop it first, or leave the work to it")]
+    Busy {
+        /// Name of the model.
+        name: String,
+        /// The process.
+        holder: String,
+    },
+    /// A request that does not fit the config or the state of the watch.
+    #[error("{why}; {remedy}")]
+    Request {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
+}
+
+impl WatchError {
+    pub(crate) fn request(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Request { why: why.into(), remedy: remedy.into() }
+    }
+
+    /// `true` if the user can correct the cause.
+    pub fn is_user_error(&self) -> bool {
+        match self {
+            Self::Workflow(error) => cupola_workflow::is_user_error(error),
+            Self::Journal { .. } | Self::Busy { .. } | Self::Request { .. } => true,
+        }
+    }
+}
+
+impl From<cupola_datasets::Error> for WatchError {
+    fn from(error: cupola_datasets::Error) -> Self {
+        Self::Workflow(error.into())
+    }
+}
+
+impl From<cupola_registry::Error> for WatchError {
+    fn from(error: cupola_registry::Error) -> Self {
+        Self::Workflow(error.into())
+    }
+}
+
+impl From<cupola_store::Error> for WatchError {
+    fn from(error: cupola_store::Error) -> Self {
+        Self::Workflow(error.into())
+    }
+}
