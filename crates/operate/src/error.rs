@@ -1,6 +1,6 @@
 //! Errors of the operation of models.
 
-/// What stopped a report, a retraining or a job.
+/// Failure of a report, a retraining or a job.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A stage of the workflow failed.
