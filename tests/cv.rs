@@ -165,8 +165,11 @@ fn numbers_groups_and_time_have_folds_of_their_own() {
     }
     let first = &unseen[0];
     let row = first["row"].as_u64().unwrap() - 1;
-    let price = 3.0 * (((row * 37 % 101) as f64 / 101.0 * 1e4).round() / 1e4) + (row % 3) as f64;
-    assert!((first["targets"]["price"].as_f64().unwrap() - price).abs() < 1e-3, "{first}");
+    // The number of the source, not that of the standardised single precision.
+    let prices = home.read("prices.csv");
+    let line = prices.lines().nth(usize::try_from(row).unwrap() + 1).unwrap();
+    let price: f64 = line.rsplit(',').next().unwrap().parse().unwrap();
+    assert_eq!(first["targets"]["price"].as_f64(), Some(price), "{first}");
 
     home.write("run.toml", config("by = \"time\"\ncolumn = \"day\"\ngap = 5"));
     let found = cv(&home, &["--folds", "4"]);
@@ -196,4 +199,51 @@ fn a_config_without_folds_is_refused_with_the_remedy() {
         assert_eq!(refused.code, Some(2), "{args:?}: {}", refused.stderr);
         assert!(refused.stderr.contains(message), "{}", refused.stderr);
     }
+}
+
+#[test]
+fn hashed_folds_need_no_key_and_too_few_groups_are_found_before_a_fold() {
+    let home = TestHome::with_blobs(120, &format!("[split]\nby = \"k_fold\"\n{QUICK}"));
+    let found = cv(&home, &["--folds", "3"]);
+    assert_eq!((&found["by"], &found["folds"]), (&json!("k_fold"), &json!(3)));
+    let home = TestHome::with_blobs(120, &format!("[split]\nby = \"group\"\ncolumn = \"side\"\n{QUICK}"));
+    let refused = home.run(&["cv", "--config", "run.toml", "--folds", "4"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("in 2 groups of `side`"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("begins"), "{}", refused.stderr);
+}
+
+#[test]
+fn nested_folds_search_on_their_own_rows_and_go_on_where_they_were() {
+    let tune = "[tune]\ntrials = 3\n[tune.space]\nmodel.leaf = { choices = [1, 4, 16] }\n";
+    let home = TestHome::with_blobs(150, "[split]\nvalid = 0.3\n");
+    let text = home.read("run.toml");
+    let (before, after) = text.split_once("[model]").unwrap();
+    let rest = after.split_once("\n[").map(|(_, rest)| format!("[{rest}")).unwrap_or_default();
+    home.write(
+        "run.toml",
+        format!("{before}[model]\nfamily = \"random_forest\"\ntrees = 10\n{rest}\n{tune}"),
+    );
+    let found = cv(&home, &["--folds", "3", "--nested"]);
+    assert_eq!(found["nested"], true);
+    let scores = found["scores"].as_array().unwrap();
+    assert_eq!(scores.len(), 3);
+    for score in scores {
+        let leaf = score["params"]["model.leaf"].as_u64().unwrap();
+        assert!([1, 4, 16].contains(&leaf), "{score}");
+    }
+    // Each row is predicted by the search that has not seen it.
+    let unseen = lines(&home.read(found["predictions"].as_str().unwrap()));
+    assert_eq!(unseen.len(), 150);
+    let folder = found["folder"].as_str().unwrap();
+    assert_eq!(fs::read_dir(home.path(folder).join("studies")).unwrap().count(), 3);
+    assert!(!home.path(".cupola/studies").exists());
+    // The folds of a plain cross-validation are others.
+    let plain = cv(&home, &["--folds", "3"]);
+    assert_ne!(plain["folder"], found["folder"]);
+    assert!(plain["scores"][0].get("params").is_none(), "{plain}");
+    // Finished searches are reused where the result was lost.
+    fs::remove_file(home.path(folder).join("cv.json")).unwrap();
+    let again = cv(&home, &["--folds", "3", "--nested"]);
+    assert_eq!(again["scores"], found["scores"]);
 }

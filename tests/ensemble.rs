@@ -159,3 +159,24 @@ fn members_of_other_rows_are_refused_with_the_difference() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("differ in the data"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_model_is_a_member_once_and_dropped_ones_are_told() {
+    let home = home();
+    home.json(&["train", "--config", "gbdt.toml"]);
+    for (members, named) in [
+        (["gbdt:1", "gbdt:1"], "`gbdt:1` is a member twice"),
+        (["gbdt:1", "gbdt.toml"], "as gbdt:1 and gbdt.toml"),
+    ] {
+        let refused = home.run(&["ensemble", members[0], members[1], "--name", "both"]);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains(named), "{}", refused.stderr);
+    }
+    // A network without a layer that learns is worse than trees in every mixture.
+    home.write("net.toml", config("net", 5, &NETWORK.replace("epochs = 4", "epochs = 1")));
+    let found =
+        home.json(&["ensemble", "gbdt.toml", "net.toml", "forest.toml", "--name", "all", "--device", "flex"]);
+    let dropped = found["members"].as_array().unwrap().iter().filter(|row| row["weight"] == 0.0);
+    let dropped: Vec<&Value> = dropped.map(|row| &row["package"]).collect();
+    assert_eq!(found["left_out"], json!(dropped), "{found}");
+}

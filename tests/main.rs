@@ -55,6 +55,9 @@ mod cv;
 /// Several models as one package.
 mod ensemble;
 
+/// Portfolios of families within a time.
+mod preset;
+
 /// Requests as people write them: examples, forecasts, pictures, anomalies.
 mod requests;
 
@@ -92,6 +95,9 @@ mod origins;
 
 /// Invalid input: one clear message, no partial files.
 mod bad_input;
+
+/// Predictions of files: pieces, order, wrong rows.
+mod predict;
 
 /// Runs, packages and aliases on disk.
 mod record;

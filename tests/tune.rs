@@ -240,3 +240,43 @@ fn failed_trials_are_listed_and_a_study_of_failures_ends() {
     assert_eq!(output.code, Some(2), "{}", output.stderr);
     assert!(output.stderr.contains("all 3 trials failed"), "{}", output.stderr);
 }
+
+#[test]
+fn mistakes_of_a_space_are_named_with_their_key() {
+    let space = |lines: &str| format!("[tune]\nsampler = \"grid\"\ntrials = 3\n[tune.space]\n{lines}\n");
+    let home = home(&space("model.hidden = { choices = [[-1], [-2], [-3]] }"));
+    let refused = home.run(&tune(&[]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("correct the values of `tune.space.model.hidden`"), "{}", refused.stderr);
+    for (line, message) in [
+        ("train.optimizer.learning_rate = { low = 1e-3, high = inf }", "must be finite, found inf"),
+        ("train.epochs = { low = 1, high = 100000 }", "the grid has more than 10000 points"),
+    ] {
+        let home = home_with(&format!("{TRAIN}{}", space(line)));
+        let refused = home.run(&tune(&[]));
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains(message), "{}", refused.stderr);
+        assert!(!refused.stderr.contains("trial "), "{}", refused.stderr);
+    }
+    let home = home_with(&format!("{TRAIN}{}", space("train.epochs = { low = 1, high = 4 }")));
+    let told = home.run(&tune(&[]));
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    assert!(told.stderr.contains("the grid has 4 points"), "{}", told.stderr);
+}
+
+#[test]
+fn a_damaged_journal_is_refused_with_its_line() {
+    let home = home(SPACE);
+    home.json(&tune(&["--trials", "2"]));
+    let journal = ".cupola/studies/blobs/journal.log";
+    let text = home.read(journal);
+    home.write(journal, text.split_once('\n').unwrap().1);
+    let refused = home.run(&tune(&[]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("journal.log:1: study 0 does not exist here"), "{}", refused.stderr);
+    fs::remove_file(home.path(journal)).unwrap();
+    fs::create_dir(home.path(journal)).unwrap();
+    let refused = home.run(&tune(&[]));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is a folder"), "{}", refused.stderr);
+}

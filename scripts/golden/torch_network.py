@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "gelu_tanh": lambda: nn.GELU(approximate="tanh"), "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "gelu_tanh": lambda: nn.GELU(approximate="tanh"), "silu": nn.SiLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid,
+               "selu": nn.SELU, "mish": nn.Mish}
 
 
 def keep(mask, x):
@@ -117,6 +118,38 @@ class Periodic(nn.Module):
     def forward(self, x):
         angle = 2 * math.pi * x.unsqueeze(2) * self.frequencies
         return torch.cat([angle.cos(), angle.sin()], 2)
+
+
+class PeriodicDense(nn.Module):
+    def __init__(self, n, frequencies, sigma, width):
+        super().__init__()
+        self.weight_1 = nn.Parameter(sigma * torch.randn(n, frequencies))
+        self.bias_1 = nn.Parameter(math.pi * (2 * torch.rand(n, frequencies) - 1))
+        self.weight_2 = nn.Parameter((2 * torch.rand(n, frequencies, width - 1) - 1) / frequencies ** 0.5)
+        self.bias_2 = nn.Parameter((2 * torch.rand(n, width - 1) - 1) / frequencies ** 0.5)
+
+    def forward(self, x):
+        waves = (2 * math.pi * x.unsqueeze(2) * self.weight_1 + self.bias_1).cos()
+        mapped = torch.einsum("bnf,nfw->bnw", waves, self.weight_2) + self.bias_2
+        return torch.cat([mapped, x.unsqueeze(2)], 2)
+
+
+class Scale(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.scale
+
+
+class MixedActivation(nn.Module):
+    def __init__(self, width, function):
+        super().__init__()
+        self.mix, self.function = nn.Parameter(torch.ones(width)), function
+
+    def forward(self, x):
+        return x + (self.function(x) - x) * self.mix
 
 
 class Ensemble(nn.Module):
@@ -257,6 +290,12 @@ def layer(spec, shape):
         return FeatureTokens(shape[0], spec["width"])
     if kind == "periodic":
         return Periodic(shape[0], spec["frequencies"], spec["sigma"])
+    if kind == "periodic_dense":
+        return PeriodicDense(shape[0], spec["frequencies"], spec["sigma"], spec["width"])
+    if kind == "scale":
+        return Scale(shape[-1])
+    if kind == "mixed_activation":
+        return MixedActivation(shape[-1], ACTIVATIONS[spec["function"]]())
     if kind == "ensemble":
         return Ensemble(spec["members"])
     if kind == "batch_ensemble":
@@ -303,6 +342,9 @@ class Source(nn.Module):
                          {"type": "linear", "out": self.stem["width"]},
                          {"type": "activation", "function": "relu"}, {"type": "flatten"}]
                 self.numbers = sequence(specs, [block["numbers"]])
+            if self.stem["kind"] == "pbld" and block["numbers"]:
+                specs = [{**self.stem, "type": "periodic_dense"}, {"type": "flatten"}]
+                self.numbers = sequence(specs, [block["numbers"]])
         elif block["kind"] == "text":
             self.tokens = nn.Embedding(block["vocabulary"], widths[0])
         shape = list(self.enter(*self.blank())[0].shape[1:])
@@ -334,7 +376,7 @@ class Source(nn.Module):
         if self.stem["kind"] == "tokens":
             tokens = [self.numbers(dense)[0]] if self.dense else []
             return torch.cat(tokens + [e.unsqueeze(1) for e in embedded], 1), None
-        if self.stem["kind"] == "periodic" and block["numbers"]:
+        if self.stem["kind"] in ("periodic", "pbld") and block["numbers"]:
             n = block["numbers"]
             dense = torch.cat([self.numbers(dense[:, :n])[0], dense[:, n:]], 1)
         return torch.cat([dense] + embedded, 1), None

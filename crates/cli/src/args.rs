@@ -125,6 +125,16 @@ pub struct DeviceArg {
     pub device: DeviceChoice,
 }
 
+impl DeviceArg {
+    /// Words that choose the same device again; none for the default.
+    pub fn words(&self) -> Vec<String> {
+        match self.device {
+            DeviceChoice::Auto => Vec::new(),
+            device => vec!["--device".to_owned(), device.name().to_owned()],
+        }
+    }
+}
+
 #[derive(Args)]
 pub struct ConfigArgs {
     /// TOML file of the run

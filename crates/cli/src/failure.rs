@@ -22,7 +22,10 @@ impl ErrorCode {
     /// Kind of an error.
     pub fn of(error: &Error) -> Self {
         let is_stopped = |cause: &(dyn std::error::Error + 'static)| {
-            cause.is::<Stopped>() || cause.is::<FoldsStopped>() || cause.is::<StudyStopped>()
+            cause.is::<Stopped>()
+                || cause.is::<FoldsStopped>()
+                || cause.is::<StudyStopped>()
+                || cause.is::<PresetStopped>()
         };
         if error.chain().any(is_stopped) {
             Self::Stopped
@@ -146,6 +149,14 @@ pub struct StudyStopped {
     pub resume: String,
     /// Trials that are finished.
     pub done: usize,
+}
+
+/// Preset that was stopped by a signal before a member was trained, with the command that begins anew.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped before a member was trained; begin anew with: {again}")]
+pub struct PresetStopped {
+    /// Command that begins anew.
+    pub again: String,
 }
 
 /// Model that broke its gate, with the keys of the conditions that broke it.

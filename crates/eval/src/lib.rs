@@ -35,7 +35,7 @@ pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
     Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,
     anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles, forecast, forecast_by_step,
-    larger_is_better, perplexity, pinball, regression, smape,
+    larger_is_better, metric_range, perplexity, pinball, regression, smape,
 };
 pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
 pub use subgroups::{

@@ -12,7 +12,7 @@ mod undefined;
 pub(crate) mod weights;
 
 pub use classification::{ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, classification};
-pub use direction::larger_is_better;
+pub use direction::{larger_is_better, metric_range};
 pub use float::FloatValue;
 pub use language::{bits_per_byte, perplexity};
 pub use ranking::RankedGroups;

@@ -22,6 +22,10 @@ pub enum Pointwise {
     Tanh,
     /// `1 / (1 + exp(-x))`
     Sigmoid,
+    /// Scaled exponential linear unit (Klambauer et al. 2017).
+    Selu,
+    /// `x * tanh(ln(1 + exp(x)))` (Misra 2019).
+    Mish,
 }
 
 /// Applies a function to each value in place.
@@ -60,6 +64,16 @@ pub fn activate(function: Pointwise, values: &mut [f32]) {
             values,
             #[inline(always)]
             |x| sigmoid(x),
+        ),
+        Pointwise::Selu => map(
+            values,
+            #[inline(always)]
+            |x| selu(x),
+        ),
+        Pointwise::Mish => map(
+            values,
+            #[inline(always)]
+            |x| x * mish_gate(x),
         ),
     }
 }
@@ -101,6 +115,32 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+}
+
+/// Factor of SELU, and its factor of the exponential below 0.
+pub(crate) const SELU_SCALE: f32 = 1.050_701;
+pub(crate) const SELU_BELOW: f32 = 1.050_701 * 1.673_263_2;
+
+#[inline(always)]
+pub(crate) fn selu(x: f32) -> f32 {
+    // NaN takes the second branch and stays NaN.
+    if x > 0.0 { SELU_SCALE * x } else { SELU_BELOW * below_zero(x) }
+}
+
+/// `exp(x) - 1` for `x` of at most 0, by its Taylor series near 0, where the difference would lose digits.
+#[inline(always)]
+fn below_zero(x: f32) -> f32 {
+    let series = x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0 + x * (1.0 / 120.0)))));
+    if x > -0.1 { series } else { exp(x) - 1.0 }
+}
+
+/// `tanh(ln(1 + exp(x)))`, which is `(n^2 + 2 n) / (n^2 + 2 n + 2)` with `n = exp(x)`.
+#[inline(always)]
+pub(crate) fn mish_gate(x: f32) -> f32 {
+    // The square of a larger exponential overflows; the quotient is 1 already.
+    let n = exp(if x > 20.0 { 20.0 } else { x });
+    let sum = n * (n + 2.0);
+    sum / (sum + 2.0)
 }
 
 /// Error function by a quotient of polynomials (Eigen, `generic_fast_erf_float`), with an error below 3e-7.

@@ -65,6 +65,9 @@ pub fn activate(function: Pointwise, values: &mut [f32]) {
             Pointwise::Silu => x * sigmoid(x),
             Pointwise::Tanh => x.tanh(),
             Pointwise::Sigmoid => sigmoid(x),
+            Pointwise::Selu if x > 0.0 => 1.050_700_987_355_480_5 * x,
+            Pointwise::Selu => 1.758_099_340_847_376_6 * x.exp_m1(),
+            Pointwise::Mish => x * x.exp().ln_1p().tanh(),
         };
         *value = single(y);
     }

@@ -4,6 +4,7 @@
 //! Nothing here reads a file, opens a connection or knows a tensor; `serving` feeds it from requests, `operate` from
 //! logs and files.
 
+pub mod alert;
 mod error;
 
 pub use error::Error;

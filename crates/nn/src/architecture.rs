@@ -41,6 +41,9 @@ pub struct Architecture {
     /// Bound `c` of the logits of a `steps` head, `c * tanh(logit / c)` (Riviere et al. 2024); `None` without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logit_softcap: Option<f64>,
+    /// Range to which the logits are clipped outside of training; `None` without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_range: Option<[f64; 2]>,
     /// Low-rank adapters that are trained in place of the trunk; published packages have them merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
@@ -109,6 +112,7 @@ impl Architecture {
             parts: Vec::new(),
             level: None,
             logit_softcap: None,
+            logit_range: None,
             lora: design.lora,
             output: logits.width,
             names: design.names.clone(),
@@ -192,6 +196,7 @@ impl Architecture {
             || logits != self.output
             || !self.is_level_valid()
             || !self.is_softcap_valid()
+            || !self.is_range_valid()
             || self.sources.iter().any(|source| !source.is_valid())
         {
             return Err(Error::Input { output: self.output });

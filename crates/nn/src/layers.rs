@@ -17,27 +17,26 @@ mod tabular;
 mod tokens;
 
 use burn::module::Module;
+use burn::nn::Linear;
 use burn::nn::conv::Conv2d;
 use burn::nn::pool::{AvgPool2d, MaxPool2d};
-use burn::nn::{Dropout, DropoutConfig, Linear};
 use burn::tensor::{Bool, Tensor};
 use cupola_spec::{Layer, ShapeError};
 
 use crate::error::Error;
-use crate::fused;
 use crate::precision::{self, in_f32};
 use crate::weights::{Builder, ModuleBuilder};
 
 use self::attention::AttentionConfig;
 use self::batch_norm::BatchNorm;
 use self::conv::Conv1d;
-use self::function::{FunctionLayer, LayerFunction};
+use self::function::{DropoutLayer, FunctionLayer, LayerFunction};
 use self::hidden::map_hidden;
 use self::norm::{LayerNorm, RmsNorm};
 use self::recurrent::RecurrentModule;
 use self::residual::Residual;
 use self::series::SeriesPatch;
-use self::tabular::{BatchEnsemble, FeatureTokens, Periodic};
+use self::tabular::{BatchEnsemble, FeatureScale, FeatureTokens, MixedActivation, Periodic, PeriodicDense};
 use self::tokens::{ClassToken, Patch, Position};
 
 pub(crate) use self::attention::{AttentionModule, LayerCache, NewSteps, RopeTables};
@@ -59,7 +58,7 @@ pub enum LayerModule {
     /// `torch.nn.AvgPool2d`
     AvgPool(AvgPool2d),
     /// `torch.nn.Dropout`
-    Dropout(Dropout),
+    Dropout(DropoutLayer),
     /// A function without weights.
     Function(FunctionLayer),
     /// The sum of two branches.
@@ -82,6 +81,12 @@ pub enum LayerModule {
     FeatureTokens(FeatureTokens),
     /// Cosines and sines of numbers.
     Periodic(Periodic),
+    /// Waves of numbers, mapped, beside the numbers.
+    PeriodicDense(PeriodicDense),
+    /// A factor for each feature.
+    Scale(FeatureScale),
+    /// A share of an activation for each feature.
+    MixedActivation(MixedActivation),
     /// A linear layer that the members of an ensemble share.
     BatchEnsemble(BatchEnsemble),
     /// Patches of a series as tokens.
@@ -142,7 +147,7 @@ impl LayerModule {
             Layer::AvgPool { kernel, stride } => {
                 Self::AvgPool(conv::avg_pool(kernel, stride.unwrap_or(kernel)))
             }
-            Layer::Dropout { p } => Self::Dropout(DropoutConfig::new(p).init()),
+            Layer::Dropout { p } => Self::Dropout(DropoutLayer::new(p)),
             Layer::GlobalAvgPool {} => Self::function(LayerFunction::GlobalAvgPool),
             Layer::Flatten {} => Self::function(LayerFunction::Flatten),
             Layer::Activation { function } => Self::function(LayerFunction::Activation(function)),
@@ -167,6 +172,11 @@ impl LayerModule {
             Layer::Position {} => Self::Position(Position::build(module)?),
             Layer::FeatureTokens { .. } => Self::FeatureTokens(FeatureTokens::build(module)?),
             Layer::Periodic { .. } => Self::Periodic(Periodic::build(module)?),
+            Layer::PeriodicDense { .. } => Self::PeriodicDense(PeriodicDense::build(module)?),
+            Layer::Scale {} => Self::Scale(FeatureScale::build(module)?),
+            Layer::MixedActivation { function } => {
+                Self::MixedActivation(MixedActivation::build(module, function)?)
+            }
             Layer::BatchEnsemble { .. } => Self::BatchEnsemble(BatchEnsemble::build(module)?),
             Layer::Residual { ref layers, ref shortcut, drop_path } => {
                 Self::Residual(Residual::build(module, [layers, shortcut], shape, drop_path)?)
@@ -181,6 +191,15 @@ impl LayerModule {
         }
     }
 
+    /// Sets the probabilities of `dropout` layers to a share of their configured values.
+    pub(crate) fn set_dropout_share(&mut self, share: f64) {
+        match self {
+            Self::Dropout(layer) => layer.set_share(share),
+            Self::Residual(layer) => layer.set_dropout_share(share),
+            _ => {}
+        }
+    }
+
     fn function(function: LayerFunction) -> Self {
         Self::Function(FunctionLayer::new(function))
     }
@@ -190,7 +209,9 @@ impl LayerModule {
         match (self, x) {
             (Self::Function(layer), x) => layer.forward(x),
             (Self::Residual(layer), x) => layer.forward(x),
-            (Self::Dropout(layer), x) => map_hidden!(x, x => fused::dropout(layer, x)),
+            (Self::Dropout(layer), x) => map_hidden!(x, x => layer.forward(x)),
+            (Self::Scale(layer), x) => map_hidden!(x, x => layer.forward(x)),
+            (Self::MixedActivation(layer), x) => map_hidden!(x, x => layer.forward(x)),
             (Self::LayerNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),
             (Self::RmsNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),
             (Self::BatchNorm(layer), x) => map_hidden!(x, x => in_f32(x, |x| layer.forward(x))),
@@ -201,6 +222,7 @@ impl LayerModule {
             (Self::Patch(layer), Hidden::Image(x)) => Hidden::Sequence(layer.forward(x), None),
             (Self::FeatureTokens(layer), Hidden::Flat(x)) => Hidden::Sequence(layer.forward(x), None),
             (Self::Periodic(layer), Hidden::Flat(x)) => Hidden::Sequence(layer.forward(x), None),
+            (Self::PeriodicDense(layer), Hidden::Flat(x)) => Hidden::Sequence(layer.forward(x), None),
             (layer, Hidden::Sequence(x, mask)) => layer.forward_sequence(x, mask),
             (layer, x) => unreachable!("{layer:?} after a traced shape {:?}", x.shape()),
         }

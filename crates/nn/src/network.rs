@@ -1,5 +1,6 @@
 //! A whole network: sources, trunk, head.
 
+mod data_start;
 mod ema;
 mod head;
 mod input_gradient;
@@ -31,6 +32,8 @@ pub struct Network {
     head: HeadModule,
     #[module(skip)]
     level: Option<usize>,
+    #[module(skip)]
+    logit_range: Option<[f64; 2]>,
     #[module(skip)]
     trims_padding: bool,
     #[module(skip)]
@@ -78,6 +81,7 @@ impl Network {
             trunk,
             head,
             level: architecture.level,
+            logit_range: architecture.logit_range,
             trims_padding: architecture.trims_padding(),
             activation_dtype: None,
             parameters: builder.parameters,
@@ -111,12 +115,21 @@ impl Network {
         self.trims_padding
     }
 
-    /// Logits `[batch, output]`; the members of an ensemble are averaged.
-    pub fn forward(&self, input: &InputBatch) -> Tensor<2> {
-        self.head.average(self.forward_members(input))
+    /// Sets the probabilities of the trunk's `dropout` layers to a share of their configured values.
+    pub fn set_dropout_share(&mut self, share: f64) {
+        self.trunk.iter_mut().for_each(|layer| layer.set_dropout_share(share));
     }
 
-    /// Logits `[batch * members, output]`, for a loss of each member.
+    /// Logits `[batch, output]`; the members of an ensemble are averaged, and the range of the logits applies.
+    pub fn forward(&self, input: &InputBatch) -> Tensor<2> {
+        let logits = self.head.average(self.forward_members(input));
+        match self.logit_range {
+            Some([low, high]) => logits.clamp(low, high),
+            None => logits,
+        }
+    }
+
+    /// Logits `[batch * members, output]` without a range, for a loss of each member.
     pub fn forward_members(&self, input: &InputBatch) -> Tensor<2> {
         self.leave(self.enter(input))
     }

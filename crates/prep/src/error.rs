@@ -183,7 +183,8 @@ impl Error {
     }
 
     /// Adds `rows` to the row number of an error in a later batch.
-    pub(crate) fn offset_row(self, rows: usize) -> Self {
+    #[must_use]
+    pub fn offset_row(self, rows: usize) -> Self {
         match self {
             Self::Value { row, column, expected, found, remedy } => {
                 Self::Value { row: row + rows, column, expected, found, remedy }

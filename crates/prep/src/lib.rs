@@ -47,9 +47,9 @@ pub use plan::{
     Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores, TreeColumn,
 };
 pub use prepare::{
-    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, FoldedRows, FrameStream, Prepared,
-    RequestExample, each_with_targets, exact_columns, examples_with_targets, prepare, prepare_folds,
-    prepare_sealed, prepare_stream,
+    AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, EmptyFold, FoldedRows, FrameStream,
+    Prepared, RequestExample, each_with_targets, exact_columns, examples_with_targets, first_empty_fold,
+    prepare, prepare_folds, prepare_sealed, prepare_stream,
 };
 pub use split::{
     Frequency, SeriesOrder, SplitPart, TimeGrid, split_rows, split_rows_without_test, time_grid, time_order,

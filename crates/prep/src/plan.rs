@@ -108,6 +108,15 @@ impl Plan {
         self.values = values.of_columns(is_used);
     }
 
+    /// Removes the ranges of targets that were fitted to a part of the rows.
+    pub(crate) fn forget_target_ranges(&mut self) {
+        for target in self.targets.iter_mut() {
+            if let FittedTarget::Number { range, .. } = target {
+                *range = None;
+            }
+        }
+    }
+
     /// Sets the score above which a row counts as an anomaly. Other models than reconstructions have none.
     pub fn set_threshold(&mut self, score: f64) {
         if let FittedTarget::Reconstruct { threshold, .. } = self.targets.first_mut() {

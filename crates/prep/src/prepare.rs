@@ -34,7 +34,7 @@ use self::suspicions::{spelling_twins, suspicions};
 pub use self::audit::{AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues};
 pub use self::encode::{FrameStream, each_with_targets, examples_with_targets};
 pub use self::example::RequestExample;
-pub use self::sealed::{FoldedRows, prepare_folds, prepare_sealed};
+pub use self::sealed::{EmptyFold, FoldedRows, first_empty_fold, prepare_folds, prepare_sealed};
 pub use self::stream::prepare_stream;
 
 /// Examples of all splits, and the plan that encoded them.

@@ -161,7 +161,7 @@ pub(crate) fn must_have_rows(run: &Run, test_share: f64, name: &str) -> bool {
         // A predefined split may have no validation rows.
         "valid" => run.split.by != SplitBy::Predefined && run.split.valid > 0.0,
         "calibrate" => run.uncertainty.as_ref().is_some_and(|own| own.calibration_share().is_some()),
-        _ => test_share > 0.0 || run.split.folds.is_some(),
+        _ => test_share > 0.0 || run.split.fold_count().is_some(),
     }
 }
 

@@ -52,6 +52,9 @@ pub enum FittedTarget {
         shift: f64,
         /// Multiplied for the loss.
         factor: f64,
+        /// Smallest and largest value of the training rows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        range: Option<[f64; 2]>,
         /// Outputs of the model for the number.
         #[serde(default, skip_serializing_if = "NumberOutputs::is_value")]
         outputs: NumberOutputs,

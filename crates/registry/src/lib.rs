@@ -17,7 +17,8 @@ mod run;
 
 pub use alias::Aliases;
 pub use cupola_store::{
-    Leftover, LeftoverState, Reference, VerifiedFile, read_limited, sha256_hex, write_file, write_folder,
+    Leftover, LeftoverState, Reference, StagedFile, VerifiedFile, read_limited, sha256_hex, write_file,
+    write_folder,
 };
 pub use error::Error;
 pub use history::{

@@ -34,6 +34,8 @@ pub(crate) struct Axis {
     pub from_zero: bool,
     /// `true` for ticks at whole numbers only.
     pub whole: bool,
+    /// `true` if the coordinates are decimal logarithms of the numbers, which are those beside the ticks.
+    pub log: bool,
 }
 
 impl Axis {

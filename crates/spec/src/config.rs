@@ -19,7 +19,7 @@ pub use self::gate::{
     Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit, GateValue,
     InvalidCondition, LatencyPercentile, SubgroupStatistic, ValueEnd, VersusClaim,
 };
-pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_gate, parse_model_file};
+pub use self::parse::{DEFAULTS, PACKAGE, parse, parse_data, parse_gate, parse_model_file, train_for};
 pub use self::problem::{Problem, Problems};
 pub use self::run::Run;
 pub use self::schema::{config_schema, model_schema};

@@ -38,7 +38,7 @@ pub use config::{
     Config, DEFAULTS, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition, GateMetric, GateSplit,
     GateValue, InvalidCondition, LatencyPercentile, PACKAGE, Problem, Problems, Run, Series, Split, SplitBy,
     SubgroupStatistic, Target, TargetKind, TargetList, ValueEnd, VersusClaim, config_schema, config_settings,
-    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file,
+    default_settings, model_schema, parse, parse_data, parse_gate, parse_model_file, train_for,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
@@ -50,9 +50,9 @@ pub use evaluate::{
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, Recurrence,
-    ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, Trend,
-    VitFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily,
+    RealmlpFamily, Recurrence, ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily,
+    TextTransformerFamily, TreesSpec, Trend, VitFamily,
 };
 pub use inputs::{
     Augment, Category, DatePart, Encoding, Fill, Input, Kind, OutlierAction, OutlierRule, Outliers, Scaling,
@@ -63,15 +63,18 @@ pub use layers::{
     RopeScaling, ShapeError, ShapeRow, Take, WeightSpec, trace,
 };
 pub use model::{
-    Combine, Design, Expect, Family, FamilyInfo, FamilyUse, Head, Lora, Model, ModelFile, PackageRef,
-    TableStem, families, families_for,
+    ColumnDefaults, Combine, Design, Expect, Family, FamilyInfo, FamilyUse, Head, Lora, Model, ModelFile,
+    PackageRef, TableStem, families, families_for,
 };
 pub use names::{
     NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
 };
-pub use serve::{Canary, Jwt, RequestLog, Serve, ServedModel, Tls, is_valid_rate, parse_serve, serve_schema};
+pub use serve::{
+    Alert, AlertSettings, AlertWhen, Canary, Jwt, MailEncryption, Notify, RequestLog, Serve, ServedModel,
+    TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
+};
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,
-    Precision, Schedule, ScheduleKind, Train, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange,
-    TuneSampler, TuneSpace, TuneValues, parse_time,
+    Precision, Schedule, ScheduleKind, ShareSchedule, Train, Tune, TuneMetric, TuneMetrics, TunePruner,
+    TuneRange, TuneSampler, TuneSpace, TuneValues, parse_time,
 };

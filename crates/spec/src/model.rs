@@ -9,6 +9,6 @@ mod reference;
 
 pub use self::catalog::{FamilyInfo, FamilyUse, families, families_for};
 pub use self::combine::Combine;
-pub use self::design::{Design, Head, TableStem};
+pub use self::design::{ColumnDefaults, Design, Head, TableStem};
 pub use self::family::Family;
 pub use self::reference::{Expect, Lora, Model, ModelFile, PackageRef};

@@ -1,5 +1,7 @@
 //! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
+mod alerts;
+
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
@@ -7,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::alerts::{Alert, AlertSettings, AlertWhen, MailEncryption, Notify, TimeSpan};
 use crate::config::Problems;
 use crate::config::document::Document;
 use crate::config::schema;
@@ -50,6 +53,15 @@ pub struct Serve {
     /// Identity provider whose tokens are accepted in addition to keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// Interval and grouping of alerts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<AlertSettings>,
+    /// Rules of alerts.
+    #[serde(default, rename = "alert", skip_serializing_if = "Vec::is_empty")]
+    pub alert_rules: Vec<Alert>,
+    /// Receivers of notifications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Notify>,
 }
 
 /// A served model.

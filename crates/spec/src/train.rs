@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::loss::{ClassWeights, LossKind, LossSpec};
 pub use self::optimizer::{Group, Optimizer, OptimizerKind};
-pub use self::schedule::{Schedule, ScheduleKind};
+pub use self::schedule::{Schedule, ScheduleKind, ShareSchedule};
 pub(crate) use self::tune::flatten;
 pub use self::tune::{
     InvalidTuneKey, Tune, TuneMetric, TuneMetrics, TunePruner, TuneRange, TuneSampler, TuneSpace, TuneValues,
@@ -44,6 +44,9 @@ pub struct Train {
     pub groups: Vec<Group>,
     /// Schedule of the learning rate.
     pub schedule: Schedule,
+    /// Schedule of the probabilities of the `dropout` layers.
+    #[serde(default)]
+    pub dropout_schedule: ShareSchedule,
     /// Decay of an exponential moving average of the weights, such as 0.999. The average is evaluated and
     /// published in place of the weights; 0 means none.
     #[schemars(range(min = 0.0, max = 0.999_999))]
@@ -73,6 +76,10 @@ pub struct Train {
     /// limit.
     #[schemars(range(min = 0.0))]
     pub time_budget: f64,
+    /// Seed of the draws of the training: weights, order of the rows, dropout, samples of trees. Rows are split by `seed`.
+    /// Default: `seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Metric on the valid split that selects the best epoch. Default: `accuracy`, `roc_auc` for two classes,
     /// or `rmse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

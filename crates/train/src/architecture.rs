@@ -40,6 +40,11 @@ pub fn architecture(run: &Run, plan: &Plan) -> Result<Architecture, Error> {
         let part = |target| LogitPart { width: FittedTarget::width(target), average: self::average(target) };
         made.parts = plan.targets.iter().map(part).collect();
     }
+    if let (true, true, FittedTarget::Number { shift, factor, range: Some(range), .. }) =
+        (run.design.clip_output, plan.targets.is_single(), plan.targets.first())
+    {
+        made.logit_range = Some(range.map(|end| (end - shift) * factor));
+    }
     if let (true, [_], FittedTarget::Forecast { channel, .. }) =
         (run.design.reversible, made.sources.as_slice(), plan.targets.first())
     {

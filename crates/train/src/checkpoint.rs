@@ -211,7 +211,8 @@ mod tests {
         let found = checkpointer.latest().unwrap().unwrap();
         assert_eq!(found.progress, trainer.resume_state());
         assert_eq!(found.weights, trainer.stepper.network().unwrap().state_dict().unwrap());
-        let fresh = crate::optimizer(&run.train, trainer.stepper.network().unwrap(), &job.device);
+        let share = crate::DecayShare::default();
+        let fresh = crate::optimizer(&run.train, trainer.stepper.network().unwrap(), &job.device, &share);
         assert!(found.restore(fresh).is_ok());
         let mut model = run_dir.folder.checkpoint(3);
         model.push("model.safetensors");

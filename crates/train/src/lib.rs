@@ -38,7 +38,7 @@ pub use group::Mpi;
 pub use group::{DeviceGroup, GroupError, SingleDevice};
 pub use job::{Job, TrainOutcome};
 pub use objective::{TargetObjective, default_objectives, goal, loss_targets, objectives, trial_loss};
-pub use step::{Clock, LossScale, check_batch_norm, global_norm, learning_rate, optimizer};
+pub use step::{Clock, DecayShare, LossScale, check_batch_norm, global_norm, learning_rate, optimizer};
 pub use trainer::{RateTrial, batches_of, fit, fit_in_group, fit_on_devices, range_test, suggested_rate};
 
 #[cfg(test)]

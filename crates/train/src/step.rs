@@ -13,7 +13,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use cupola_nn::{Network, catch_panic};
 use cupola_prep::{Augmenter, SplitPart};
-use cupola_spec::Train;
+use cupola_spec::{ShareSchedule, Train};
 
 pub use self::batch_norm::check_batch_norm;
 use self::batch_pass::BatchPass;
@@ -21,7 +21,7 @@ pub use self::clip::global_norm;
 use self::clip::{clip_factor, scaled};
 pub use self::loss_scale::LossScale;
 pub(crate) use self::moving_average::MovingAverage;
-pub use self::optimizer::optimizer;
+pub use self::optimizer::{DecayShare, optimizer};
 pub(crate) use self::schedule::RunRate;
 pub use self::schedule::{Clock, learning_rate};
 use crate::checkpoint::RunPosition;
@@ -46,6 +46,8 @@ pub(crate) struct Stepper<'a> {
     /// `None` only while the optimiser updates it in place.
     pub network: Option<Network>,
     pub optimizer: ModuleOptimizer,
+    /// Share of the configured weight decay that the optimiser applies.
+    pub decay: DecayShare,
     /// Scale of the loss; `None` unless activations are `fp16`.
     pub scale: Option<LossScale>,
 }
@@ -68,6 +70,17 @@ impl Stepper<'_> {
     /// [`DeviceFailure`] if the optimiser failed and lost them.
     pub fn network(&self) -> Result<&Network, DeviceFailure> {
         self.network.as_ref().ok_or_else(DeviceFailure::lost_weights)
+    }
+
+    /// Sets the probability of dropout and the weight decay for `step`, counted from 0.
+    pub fn set_shares(&mut self, rate: &RunRate<'_>, step: u64) {
+        let train = &self.job.run.train;
+        self.decay.set(rate.share_at(train.optimizer.decay_schedule, step));
+        if let Some(network) = &mut self.network
+            && train.dropout_schedule != ShareSchedule::Constant
+        {
+            network.set_dropout_share(rate.share_at(train.dropout_schedule, step));
+        }
     }
 
     /// Size of a micro-batch that a lack of memory has made smaller than configured; `None` if it is not.

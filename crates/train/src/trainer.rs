@@ -86,6 +86,7 @@ impl Trainer<'_> {
 
         let started = Instant::now();
         let rate = self.rate.at(self.position.step);
+        self.stepper.set_shares(&self.rate, self.position.step);
         let found = self.stepper.step(&batch, &self.position, rate, observer)?;
         if found.applied {
             let network = self.stepper.network().map_err(|failure| failure.at(self.position.step))?;

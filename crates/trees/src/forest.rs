@@ -7,6 +7,7 @@
 mod criterion;
 mod flatten;
 mod grow;
+mod out_of_bag;
 mod ranks;
 mod split;
 
@@ -16,6 +17,9 @@ use rayon::prelude::*;
 
 use self::criterion::TargetKind;
 use self::flatten::flat_tree;
+pub use self::out_of_bag::OutOfBag;
+pub(crate) use self::out_of_bag::predict as out_of_bag;
+
 use self::grow::{GrowSettings, TreeDraws, grow};
 use self::ranks::RankedColumn;
 use crate::columns::{reject_text, rows_of, width_of};
@@ -72,11 +76,19 @@ fn targets_of<'a>(target: &TreesTarget<'a>) -> impl Iterator<Item = (&'a Targets
     (0..count).map(move |output| (targets, if count == 1 { width } else { output }))
 }
 
+fn kind_of(targets: &Targets, output: usize) -> TargetKind {
+    if matches!(targets, Targets::Class(_)) && output > 1 {
+        TargetKind::Classes(output)
+    } else {
+        TargetKind::Number
+    }
+}
+
 /// Kind of a target, and its numbers or classes. `output` is the number of classes, or the index of a number.
 fn values_of(targets: &Targets, output: usize) -> (TargetKind, TreeScore, Vec<f64>) {
     match targets {
         Targets::Class(classes) => {
-            let kind = if output > 1 { TargetKind::Classes(output) } else { TargetKind::Number };
+            let kind = kind_of(targets, output);
             let score = if output > 1 { TreeScore::ProbabilityOfMany } else { TreeScore::Probability };
             let last = i32::try_from(output.max(2) - 1).unwrap_or(i32::MAX);
             (kind, score, classes.iter().map(|class| f64::from((*class).clamp(0, last))).collect())

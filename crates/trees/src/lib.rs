@@ -20,6 +20,7 @@ use cupola_spec::TreesSpec;
 pub use boosted::TreesRows;
 pub use ensemble::{EnsembleOutput, FlatNode, FlatTree, SplitRule, TreeEnsemble};
 pub use error::Error;
+pub use forest::OutOfBag;
 pub use plain::{PlainOutput, TreeScore};
 
 /// Receiver of the number of fitted outputs. A break ends the growing.
@@ -75,6 +76,20 @@ impl Trees {
             TreesSpec::Boosted(spec) => boosted::fit(spec, rows, targets, seed, progress).map(Self),
             TreesSpec::Forest(spec) => forest::fit(spec, rows.train, targets, seed, progress).map(Self),
         }
+    }
+
+    /// Predictions of the training rows of a forest by the trees that have not drawn them; `examples`, `targets` and `seed`
+    /// are those of the fit.
+    ///
+    /// # Errors
+    /// [`Error::Columns`] if the examples have other columns than those of the fit, [`Error::Block`] for texts.
+    pub fn out_of_bag(
+        &self,
+        examples: &Examples,
+        targets: &[TreesTarget<'_>],
+        seed: u64,
+    ) -> Result<OutOfBag, Error> {
+        forest::out_of_bag(&self.0, examples, targets, seed)
     }
 
     /// Number of trees in all outputs.

@@ -5,6 +5,7 @@
 //! trial, or a value of a finished one. [`JournalStorage`] appends under the lock that Optuna's
 //! `JournalFileBackend` takes, so that processes of both may write at the same time.
 
+mod damage;
 mod distribution;
 mod error;
 mod journal;

@@ -161,6 +161,14 @@ pub enum Error {
         /// Remedy.
         remedy: &'static str,
     },
+    /// A preset that cannot be trained.
+    #[error("{why}; {remedy}")]
+    Preset {
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
     /// Members that were not trained and tested on the same rows.
     #[error(
         "{first} and {second} differ in {what}, so they have no common valid rows; train both with the same data, split and seed"
@@ -310,6 +318,7 @@ impl Error {
             | Self::EnsembleOnStream
             | Self::CrossValidation { .. }
             | Self::Ensemble { .. }
+            | Self::Preset { .. }
             | Self::OtherRows { .. }
             | Self::MemberUnfinished { .. }
             | Self::MemberOfFolds { .. }

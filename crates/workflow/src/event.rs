@@ -15,6 +15,7 @@ pub use self::trial::{TrialProgress, TrialRow};
 
 use crate::check::network::NetworkPlan;
 use crate::data::loaded::LoadedData;
+use crate::tune::preset::PresetProgress;
 
 /// Event of a workflow, in the order in which they happen.
 #[non_exhaustive]
@@ -130,6 +131,8 @@ pub enum WorkflowEvent<'a> {
     },
     /// A trial of a study has ended, or a worker has begun it.
     Trial(&'a TrialProgress),
+    /// A member of a preset begins or has ended.
+    PresetMember(&'a PresetProgress<'a>),
     /// Something failed that does not affect the result.
     Warning(&'a str),
 }

@@ -42,6 +42,7 @@ pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
+pub use models::predict::{PredictOptions, PredictedRows};
 pub use models::pretrained::Pretrained;
 pub use session::Session;
 pub use train::{
@@ -50,6 +51,9 @@ pub use train::{
 };
 pub use tune::cv::{CrossValidation, CvJob, CvOutcome, FoldMetric, FoldScore};
 pub use tune::ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, LeaderboardRow, PublishedEnsemble};
+pub use tune::preset::{
+    Preset, PresetJob, PresetMember, PresetMemberState, PresetOutcome, PresetProgress, PresetReport,
+};
 pub use tune::{StudyWorkerCommand, TuneJob, TuneOutcome, TuneReport};
 
 /// Version of the code, as recorded in runs and packages.

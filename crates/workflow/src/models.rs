@@ -3,4 +3,5 @@
 mod files;
 pub mod inference;
 pub mod packages;
+pub mod predict;
 pub mod pretrained;

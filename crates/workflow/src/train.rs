@@ -97,6 +97,16 @@ pub struct PublishedRun {
     pub gate: Option<GateReport>,
 }
 
+impl JobOutcome {
+    fn of(end: TrainingEnd<Box<PublishedRun>>) -> Self {
+        match end {
+            TrainingEnd::Trained(run) => Self::Published(run),
+            TrainingEnd::Stopped { run, step } => Self::Stopped { run, step },
+            TrainingEnd::Follower => Self::Follower,
+        }
+    }
+}
+
 impl TrainJob {
     /// New run of a config, on the best device, to its last epoch.
     pub fn new(config: ConfigSource) -> Self {
@@ -186,11 +196,7 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
-        Ok(match self.train(runs, session, stop, &mut KeptData::default(), &Publication)? {
-            TrainingEnd::Trained(run) => JobOutcome::Published(run),
-            TrainingEnd::Stopped { run, step } => JobOutcome::Stopped { run, step },
-            TrainingEnd::Follower => JobOutcome::Follower,
-        })
+        self.train(runs, session, stop, &mut KeptData::default(), &Publication).map(JobOutcome::of)
     }
 
     /// Trains as a trial of a study, with `runs` as the home of the run: the run ends with its training, to be evaluated
@@ -203,10 +209,32 @@ impl TrainJob {
         kept: &mut KeptData,
         end: TrialEnd,
     ) -> Result<TrialOutcome, Error> {
-        Ok(match self.train(runs, session, stop, kept, &end)? {
-            TrainingEnd::Trained(run) => TrialOutcome::Trained(Box::new(run)),
-            TrainingEnd::Stopped { .. } | TrainingEnd::Follower => TrialOutcome::Stopped,
-        })
+        self.train(runs, session, stop, kept, &end).map(TrialOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already, with `runs` as the home of run and package.
+    pub(crate) fn run_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+    ) -> Result<JobOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &Publication).map(JobOutcome::of)
+    }
+
+    /// Trains on rows that are loaded already; the run ends with its training.
+    pub(crate) fn train_loaded(
+        &self,
+        runs: &Home,
+        session: &Session<'_>,
+        stop: &StopSignal,
+        data: &LoadedData,
+        end: TrialEnd,
+    ) -> Result<TrialOutcome, Error> {
+        let (run, resumed) = self.begin(runs, session)?;
+        Stage { job: self, session, runs, stop }.train(run, data, resumed, &end).map(TrialOutcome::of)
     }
 
     fn train<A: AfterTraining>(
@@ -225,13 +253,7 @@ impl TrainJob {
         let (run, resumed) = self.begin(runs, &session)?;
         let roots = self.config.as_ref().map_or_else(|| vec![PathBuf::from(".")], ConfigSource::roots);
         let data = kept.load(&session, &run, &roots)?;
-        decisions::check(&run, &data.prepared)?;
-        let stage = Stage { job: self, session: &session, runs, stop };
-        match &run.trees {
-            Some(_) if self.group.size() > 1 => Err(Error::TreesOnDevices),
-            Some(spec) => trees::train(&stage, &run, data, spec, resumed, after),
-            None => network::train(&stage, run, data, resumed, after),
-        }
+        Stage { job: self, session: &session, runs, stop }.train(run, data, resumed, after)
     }
 
     /// The run, and its folder and record if it is resumed.
@@ -265,6 +287,23 @@ pub(crate) struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// Trains the model of a run, whose draws follow `train.seed`, and does what comes after.
+    fn train<A: AfterTraining>(
+        &self,
+        mut run: Run,
+        data: &LoadedData,
+        resumed: Option<(RunFolder, RunRecord)>,
+        after: &A,
+    ) -> Result<TrainingEnd<A::Output>, Error> {
+        decisions::check(&run, &data.prepared)?;
+        run.seed = run.train.seed.unwrap_or(run.seed);
+        match &run.trees {
+            Some(_) if self.job.group.size() > 1 => Err(Error::TreesOnDevices),
+            Some(spec) => trees::train(self, &run, data, spec, resumed, after),
+            None => network::train(self, run, data, resumed, after),
+        }
+    }
+
     /// Creates the folder of a new run.
     fn create(&self, run: &Run, data: &LoadedData) -> Result<(RunFolder, RunRecord), Error> {
         record::create_named(self.runs, run, data, self.job.id.as_deref())

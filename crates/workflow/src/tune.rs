@@ -8,10 +8,12 @@
 mod best;
 pub(crate) mod cv;
 pub(crate) mod ensemble;
+mod failures;
 mod observer;
 mod outcome;
 mod page;
 mod plan;
+pub(crate) mod preset;
 mod values;
 mod worker;
 mod workers;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use cupola_nn::DeviceChoice;
+use cupola_registry::Home;
 
 pub use self::outcome::{TuneOutcome, TuneReport};
 pub use self::workers::StudyWorkerCommand;
@@ -41,13 +44,14 @@ pub struct TuneJob {
     device: DeviceChoice,
     workers: usize,
     command: Option<StudyWorkerCommand>,
+    home: Option<Home>,
 }
 
 impl TuneJob {
     /// Study of a config, with the settings of its table `[tune]`.
     pub fn new(config: ConfigSource) -> Self {
         let device = DeviceChoice::Auto;
-        Self { config, study: None, trials: None, time: None, device, workers: 1, command: None }
+        Self { config, study: None, trials: None, time: None, device, workers: 1, command: None, home: None }
     }
 
     /// Name of the study. Default: the name of the config.
@@ -80,6 +84,13 @@ impl TuneJob {
         Self { workers, command: Some(command), ..self }
     }
 
+    /// Home of the study, and of the run and the package of its best trial. Default: that of the session, which has the data
+    /// in any case.
+    #[must_use]
+    pub(crate) fn home(self, home: Home) -> Self {
+        Self { home: Some(home), ..self }
+    }
+
     /// Runs trials until the budget is used up, then publishes the best one. A `stop` that is set ends the trials after
     /// their current steps; the same job continues the study.
     ///
@@ -88,6 +99,7 @@ impl TuneJob {
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<TuneOutcome, Error> {
         let started = Instant::now();
         let plan = StudyPlan::new(self, session)?;
+        plan.warn_of_grid(session);
         let limit = self.time.or(plan.time);
         let deadline =
             limit.and_then(|seconds| started.checked_add(Duration::from_secs_f64(seconds.min(1e9))));
@@ -125,6 +137,6 @@ enum StudyEnd {
 }
 
 /// Folder of a study.
-fn folder(session: &Session<'_>, name: &str) -> PathBuf {
-    session.home().root().join("studies").join(name)
+fn folder(home: &Home, name: &str) -> PathBuf {
+    home.root().join("studies").join(name)
 }

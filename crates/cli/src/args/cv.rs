@@ -10,6 +10,7 @@ use super::{ConfigArgs, DeviceArg};
 Examples:
   cupola cv --config configs/digits.toml --folds 5
   cupola cv --data churn.csv --target churn --folds 5 --repeat 3
+  cupola cv --config configs/digits.toml --folds 3 --nested --set tune.trials=10
   cupola cv --config sales.toml --set split.by=time --set split.column=day --set split.gap='7 days'
 
 A command that was stopped or killed goes on where it was when it is given again.")]
@@ -22,6 +23,9 @@ pub struct CvArgs {
     /// Divide the rows into folds N times, each time by another seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub repeat: u32,
+    /// Search the settings of [tune] anew within each fold: the means are those of the whole search
+    #[arg(long)]
+    pub nested: bool,
     #[command(flatten)]
     pub device: DeviceArg,
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cupola_workflow::Preset;
 
+use super::tune::seconds;
 use super::{ConfigArgs, DeviceArg, DraftArgs};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cupola train --data churn.csv --target churn
+  cupola train --data churn.csv --target churn --preset good --time 5m
   cupola train --data photos/ --set train.epochs=5          a subfolder for each class
   cupola train --config configs/digits.toml
   cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
@@ -52,6 +55,17 @@ pub struct TrainArgs {
     /// Train as one of the processes that mpirun started, each with a part of every batch (cargo feature mpi)
     #[arg(long, conflicts_with_all = ["devices", "smoke"])]
     pub mpi: bool,
+    /// Train several families and publish their ensemble: fast (trees, linear), good (and networks) or best (and
+    /// further copies of the best ones)
+    #[arg(
+        long,
+        value_name = "PRESET",
+        conflicts_with_all = ["resume", "smoke", "max_steps", "devices", "mpi"]
+    )]
+    pub preset: Option<Preset>,
+    /// Time of --preset, such as 90s, 5m or 1h [default: 2m, 10m or 1h by preset]
+    #[arg(long, value_name = "TIME", value_parser = seconds, requires = "preset")]
+    pub time: Option<f64>,
 }
 
 #[derive(Args)]

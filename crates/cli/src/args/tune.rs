@@ -36,6 +36,6 @@ pub struct TuneArgs {
     pub worker: bool,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     parse_time(text).ok_or_else(|| "expected a time above 0 such as 90s, 30m or 1h30m".to_owned())
 }

@@ -6,6 +6,7 @@ pub mod ensemble;
 pub mod graph;
 pub mod init;
 pub mod prepare;
+pub mod preset;
 pub mod rate;
 pub mod train;
 pub mod tune;

@@ -26,7 +26,11 @@ pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
     }
     let [train, valid, test] =
         [SplitPart::Train, SplitPart::Valid, SplitPart::Test].map(|part| grouped(data.prepared.rows(part)));
-    ui.line(format!("split   train {train}, valid {valid}, test {test} (seed {})", run.seed));
+    let calibration = match data.prepared.rows(SplitPart::Calibrate) {
+        0 => String::new(),
+        rows => format!(", calibration {}", grouped(rows)),
+    };
+    ui.line(format!("split   train {train}, valid {valid}, test {test}{calibration} (seed {})", run.seed));
 }
 
 /// Shows the decisions of the readers.

@@ -27,6 +27,21 @@ pub fn larger_is_better(name: &str) -> Option<bool> {
     }
 }
 
+/// Smallest and largest value that a metric can have; infinite where it has no bound, and for unknown names. A loss may be
+/// negative, as that of a density is.
+pub fn metric_range(name: &str) -> (f64, f64) {
+    let metric = name.rsplit_once('/').map_or(name, |(_, metric)| metric);
+    match (metric, larger_is_better(metric)) {
+        ("mcc" | "kappa", _) => (-1.0, 1.0),
+        ("r2" | "explained_variance", _) => (f64::NEG_INFINITY, 1.0),
+        ("brier" | "ece", _) => (0.0, 1.0),
+        ("loss", _) | (_, None) => (f64::NEG_INFINITY, f64::INFINITY),
+        (metric, Some(true)) if metric.starts_with("lift_at_") => (0.0, f64::INFINITY),
+        (_, Some(true)) => (0.0, 1.0),
+        (_, Some(false)) => (0.0, f64::INFINITY),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +56,9 @@ mod tests {
         for name in ["loss", "ece", "y/mape", "crps"] {
             assert_eq!(larger_is_better(name), Some(false), "{name}");
         }
+        assert_eq!(metric_range("price/max_error").0.total_cmp(&0.0), std::cmp::Ordering::Equal);
+        assert_eq!(metric_range("macro_f1").1.total_cmp(&1.0), std::cmp::Ordering::Equal);
+        assert!(metric_range("loss").0.is_infinite() && metric_range("unknown").1.is_infinite());
         for name in ["score_p50", "top_x_accuracy", "precision_at_", "macro_", "unknown"] {
             assert_eq!(larger_is_better(name), None, "{name}");
         }

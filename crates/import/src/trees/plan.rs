@@ -65,6 +65,7 @@ fn fitted_target(model: &ForeignModel, name: String, classes: &[String]) -> Resu
             column,
             shift: 0.0,
             factor: 1.0,
+            range: None,
             outputs: NumberOutputs::Value,
         });
     }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::output::OutputBuffer;
-use crate::pointwise::{Pointwise, erf, exp, sigmoid, tanh};
+use crate::pointwise::{Pointwise, SELU_BELOW, SELU_SCALE, erf, exp, mish_gate, selu, sigmoid, tanh};
 use crate::simd::{CHUNK, vectorized};
 
 /// `1 / sqrt(2 pi)`
@@ -68,6 +68,18 @@ pub(super) fn activate(function: Pointwise, x: &[f32], out: &mut [f32]) {
             #[inline(always)]
             |x| sigmoid(x),
         ),
+        Pointwise::Selu => map(
+            x,
+            out,
+            #[inline(always)]
+            |x| selu(x),
+        ),
+        Pointwise::Mish => map(
+            x,
+            out,
+            #[inline(always)]
+            |x| x * mish_gate(x),
+        ),
     }
 }
 
@@ -127,6 +139,21 @@ fn differentiate(function: Pointwise, [x, gradient]: [&[f32]; 2], out: &mut [f32
                 g * s * (1.0 - s)
             },
         ),
+        Pointwise::Selu => zip(
+            [x, gradient],
+            out,
+            #[inline(always)]
+            |x, g| if x > 0.0 { g * SELU_SCALE } else { g * SELU_BELOW * exp(x) },
+        ),
+        Pointwise::Mish => zip(
+            [x, gradient],
+            out,
+            #[inline(always)]
+            |x, g| {
+                let gate = mish_gate(x);
+                g * (gate + x * (1.0 - gate * gate) * sigmoid(x))
+            },
+        ),
     }
 }
 
@@ -168,6 +195,9 @@ mod tests {
             Pointwise::Silu => x * sigmoid,
             Pointwise::Tanh => x.tanh(),
             Pointwise::Sigmoid => sigmoid,
+            Pointwise::Selu if x > 0.0 => 1.050_700_987_355_480_5 * x,
+            Pointwise::Selu => 1.050_700_987_355_480_5 * 1.673_263_242_354_377_2 * x.exp_m1(),
+            Pointwise::Mish => x * x.exp().ln_1p().tanh(),
         }
     }
 
@@ -183,6 +213,8 @@ mod tests {
             Pointwise::Silu,
             Pointwise::Tanh,
             Pointwise::Sigmoid,
+            Pointwise::Selu,
+            Pointwise::Mish,
         ] {
             let (y, found) = (forward(function, &x), backward(function, &x, &gradient));
             for (((x, y), g), found) in x.iter().zip(&y).zip(&gradient).zip(&found) {
@@ -200,7 +232,8 @@ mod tests {
 
     #[test]
     fn nan_stays_nan() {
-        for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu] {
+        for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu, Pointwise::Selu, Pointwise::Mish]
+        {
             assert!(forward(function, &[f32::NAN])[0].is_nan());
         }
         assert!(backward(Pointwise::Relu, &[f32::NAN], &[1.0])[0] > 0.5);

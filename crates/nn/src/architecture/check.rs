@@ -1,4 +1,4 @@
-//! Comparison of trained weights with an architecture.
+//! Checks of an architecture, alone and with trained weights.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,11 @@ use crate::weights::WeightReader;
 const MOST_NAMED: usize = 5;
 
 impl Architecture {
+    /// `true` if the range of the logits, if there is one, has its ends in order.
+    pub(super) fn is_range_valid(&self) -> bool {
+        self.logit_range.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low <= high)
+    }
+
     /// Checks that `weights` are those of this architecture, by name and shape.
     ///
     /// # Errors

@@ -26,15 +26,18 @@ pub struct InputSource {
 
 impl InputSource {
     /// Source of a design's only block. An index column of a table with `n` values gets an embedding of
-    /// `min(32, ceil(1.6 n^0.56))` dimensions (the rule of fastai's tabular learner with a lower cap), or of a token's
-    /// width.
+    /// `min(32, ceil(1.6 n^0.56))` dimensions (the rule of fastai's tabular learner with a lower cap), of the width that the
+    /// design states, or of a token's width.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn new(design: &Design, block: Block) -> Self {
         let rule = |n: usize| ((1.6 * (n as f64).powf(0.56)).ceil() as usize).min(32);
         let widths = match &block {
             Block::Table { indices, .. } => indices
                 .iter()
-                .map(|&n| if let TableStem::Tokens { width } = design.table { width } else { rule(n) })
+                .map(|&n| match design.table {
+                    TableStem::Tokens { width } => width,
+                    _ => design.columns.embedding.unwrap_or_else(|| rule(n)),
+                })
                 .collect(),
             Block::Text { .. } => vec![design.token_width],
             Block::Image { .. } | Block::Series { .. } => Vec::new(),
@@ -54,7 +57,7 @@ impl InputSource {
             Block::Table { numbers, encoded, indices } => {
                 let tokens = match self.stem {
                     TableStem::Tokens { width } => width > 0 && self.widths.iter().all(|w| *w == width),
-                    TableStem::Concat | TableStem::Periodic { .. } => true,
+                    TableStem::Concat | TableStem::Periodic { .. } | TableStem::Pbld { .. } => true,
                 };
                 tokens
                     && numbers + encoded + indices.len() > 0
@@ -80,6 +83,9 @@ impl InputSource {
                     Layer::Flatten {},
                 ]
             }
+            (Block::Table { numbers, .. }, TableStem::Pbld { frequencies, sigma, width }) if *numbers > 0 => {
+                vec![Layer::PeriodicDense { frequencies, sigma, width }, Layer::Flatten {}]
+            }
             (Block::Table { numbers, encoded, .. }, TableStem::Tokens { width }) if numbers + encoded > 0 => {
                 vec![Layer::FeatureTokens { width }]
             }
@@ -90,7 +96,7 @@ impl InputSource {
     /// Number of columns that [`InputSource::stem_layers`] take.
     pub fn stem_width(&self) -> usize {
         match (&self.block, self.stem) {
-            (Block::Table { numbers, .. }, TableStem::Periodic { .. }) => *numbers,
+            (Block::Table { numbers, .. }, TableStem::Periodic { .. } | TableStem::Pbld { .. }) => *numbers,
             (Block::Table { numbers, encoded, .. }, TableStem::Tokens { .. }) => numbers + encoded,
             _ => 0,
         }
@@ -120,8 +126,12 @@ impl InputSource {
                 let embedded: usize = self.widths.iter().sum();
                 match self.stem {
                     TableStem::Tokens { width } => vec![numbers + encoded + indices.len(), width],
-                    TableStem::Periodic { .. } if *numbers > 0 => vec![stem + encoded + embedded],
-                    TableStem::Concat | TableStem::Periodic { .. } => vec![numbers + encoded + embedded],
+                    TableStem::Periodic { .. } | TableStem::Pbld { .. } if *numbers > 0 => {
+                        vec![stem + encoded + embedded]
+                    }
+                    TableStem::Concat | TableStem::Periodic { .. } | TableStem::Pbld { .. } => {
+                        vec![numbers + encoded + embedded]
+                    }
                 }
             }
             Block::Image { shape } => shape.to_vec(),

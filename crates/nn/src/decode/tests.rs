@@ -25,6 +25,7 @@ fn network(trunk: Vec<cupola_spec::Layer>) -> Network {
         average: Average::Output,
         level: None,
         logit_softcap: None,
+        logit_range: None,
         lora: None,
         parts: Vec::new(),
         stacked: false,

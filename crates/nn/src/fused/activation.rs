@@ -9,6 +9,10 @@ use cupola_spec::Activation;
 
 use super::{FusedOp, apply, flex, values, wrap};
 
+/// Factor of SELU, and its factor of the exponential below 0 (Klambauer et al. 2017).
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+const SELU_BELOW: f64 = 1.758_099_340_847_376_6;
+
 /// Kernel of an activation function.
 pub fn pointwise(function: Activation) -> Pointwise {
     match function {
@@ -18,6 +22,8 @@ pub fn pointwise(function: Activation) -> Pointwise {
         Activation::Silu => Pointwise::Silu,
         Activation::Tanh => Pointwise::Tanh,
         Activation::Sigmoid => Pointwise::Sigmoid,
+        Activation::Selu => Pointwise::Selu,
+        Activation::Mish => Pointwise::Mish,
     }
 }
 
@@ -37,6 +43,16 @@ fn composed<const D: usize>(function: Activation, x: Tensor<D>) -> Tensor<D> {
         Activation::Silu => activation::silu(x),
         Activation::Tanh => activation::tanh(x),
         Activation::Sigmoid => activation::sigmoid(x),
+        // Burn's functions have gradients that are not a number where the exponential overflows.
+        Activation::Selu => {
+            let below = x.clone().clamp_max(0.0).exp().sub_scalar(1.0);
+            activation::relu(x).mul_scalar(SELU_SCALE) + below.mul_scalar(SELU_BELOW)
+        }
+        Activation::Mish => {
+            let n = x.clone().clamp_max(20.0).exp();
+            let sum = n.clone() * n.add_scalar(2.0);
+            x * sum.clone() / sum.add_scalar(2.0)
+        }
     }
 }
 
@@ -61,13 +77,15 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Activation; 6] = [
+    const ALL: [Activation; 8] = [
         Activation::Relu,
         Activation::Gelu,
         Activation::GeluTanh,
         Activation::Silu,
         Activation::Tanh,
         Activation::Sigmoid,
+        Activation::Selu,
+        Activation::Mish,
     ];
 
     /// Values and gradient of the sum of squares.

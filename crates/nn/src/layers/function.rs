@@ -1,13 +1,14 @@
 //! Layers without weights.
 
 use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig};
 use burn::tensor::Tensor;
 use cupola_spec::{Activation, Take};
 
 use super::hidden::{Hidden, map_hidden};
 use super::series::decompose;
 use super::tokens::take;
-use crate::fused::activate;
+use crate::fused::{self, activate};
 use crate::precision::in_f32;
 
 /// Smallest divisor of a normalised vector, as in `torch.nn.functional.normalize`.
@@ -41,6 +42,30 @@ pub enum LayerFunction {
     Decompose(usize),
     /// The vector scaled to length 1.
     Normalize,
+}
+
+/// `torch.nn.Dropout`
+#[derive(Module, Debug)]
+pub struct DropoutLayer {
+    layer: Dropout,
+    /// Probability as configured.
+    #[module(skip)]
+    configured: f64,
+}
+
+impl DropoutLayer {
+    pub(super) fn new(p: f64) -> Self {
+        Self { layer: DropoutConfig::new(p).init(), configured: p }
+    }
+
+    /// Sets the probability to a share of the configured one.
+    pub(super) fn set_share(&mut self, share: f64) {
+        self.layer.prob = self.configured * share;
+    }
+
+    pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        fused::dropout(&self.layer, x)
+    }
 }
 
 impl FunctionLayer {

@@ -38,6 +38,11 @@ impl Residual {
         self.layers.iter_mut().chain(&mut self.shortcut).for_each(LayerModule::disable_drop_path);
     }
 
+    /// Sets the probabilities of `dropout` layers to a share of their configured values.
+    pub(super) fn set_dropout_share(&mut self, share: f64) {
+        self.layers.iter_mut().chain(&mut self.shortcut).for_each(|layer| layer.set_dropout_share(share));
+    }
+
     pub(super) fn forward(&self, x: Hidden) -> Hidden {
         let shortcut = forward_all(&self.shortcut, x.clone());
         drop_path(forward_all(&self.layers, x), self.drop_path).add(shortcut)

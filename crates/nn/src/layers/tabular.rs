@@ -2,8 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use cupola_spec::Activation;
 
 use crate::error::Error;
+use crate::fused::activate;
 use crate::precision::{cast_like, in_f32};
 use crate::weights::ModuleBuilder;
 
@@ -49,6 +51,81 @@ impl Periodic {
             Tensor::cat(vec![angle.clone().cos(), angle.sin()], 2)
         };
         in_f32(x, waves)
+    }
+}
+
+/// `[cos(2 pi w x + b) A + c, x]` for each number (Holzmüller et al. 2024, C.1).
+#[derive(Module, Debug)]
+pub struct PeriodicDense {
+    /// `w`, `[n, frequencies]`
+    weight_1: Param<Tensor<2>>,
+    /// `b`, `[n, frequencies]`
+    bias_1: Param<Tensor<2>>,
+    /// `A`, `[n, frequencies, width - 1]`
+    weight_2: Param<Tensor<3>>,
+    /// `c`, `[n, width - 1]`
+    bias_2: Param<Tensor<2>>,
+}
+
+impl PeriodicDense {
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self {
+            weight_1: module.param("weight_1")?,
+            bias_1: module.param("bias_1")?,
+            weight_2: module.param("weight_2")?,
+            bias_2: module.param("bias_2")?,
+        })
+    }
+
+    /// `[batch, n]` to `[batch, n, width]`.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<3> {
+        in_f32(x.unsqueeze_dim(2), |x: Tensor<3>| {
+            let angle = (x.clone() * self.weight_1.val().unsqueeze()).mul_scalar(std::f64::consts::TAU);
+            let waves = (angle + self.bias_1.val().unsqueeze()).cos();
+            // Each number has a matrix of its own.
+            let mapped = waves.swap_dims(0, 1).matmul(self.weight_2.val()).swap_dims(0, 1);
+            Tensor::cat(vec![mapped + self.bias_2.val().unsqueeze(), x], 2)
+        })
+    }
+}
+
+/// A learned factor for each feature.
+#[derive(Module, Debug)]
+pub struct FeatureScale {
+    /// `[width]`
+    scale: Param<Tensor<1>>,
+}
+
+impl FeatureScale {
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>) -> Result<Self, Error> {
+        Ok(Self { scale: module.param("scale")? })
+    }
+
+    /// `[.., width]`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let scale = cast_like(self.scale.val(), &x);
+        x * scale.unsqueeze()
+    }
+}
+
+/// `x + (f(x) - x) * mix` with a learned share for each feature (Holzmüller et al. 2024, C.1).
+#[derive(Module, Debug)]
+pub struct MixedActivation {
+    /// `[width]`
+    mix: Param<Tensor<1>>,
+    #[module(skip)]
+    function: Activation,
+}
+
+impl MixedActivation {
+    pub(super) fn build(module: &mut ModuleBuilder<'_, '_>, function: Activation) -> Result<Self, Error> {
+        Ok(Self { mix: module.param("mix")?, function })
+    }
+
+    /// `[.., width]`
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let mix = cast_like(self.mix.val(), &x);
+        (activate(self.function, x.clone()) - x.clone()) * mix.unsqueeze() + x
     }
 }
 

@@ -15,10 +15,15 @@ impl Network {
         self.parameters.iter().map(|parameter| (parameter.id, parameter.name.as_str()))
     }
 
-    /// Ids of the weights that weight decay applies to: matrices and kernels (`weight...` with two axes or more), but not
-    /// biases, norms, scales, tokens and positions.
+    /// Ids of the weights that weight decay applies to: matrices and kernels (`weight...` with two axes or more) and the
+    /// scales, activations and number embeddings of `realmlp`, but not biases, norms, tokens and positions.
     pub fn decayed_parameters(&self) -> Vec<ParamId> {
-        self.matching(|parameter| parameter.rank >= 2 && parameter.is_weight())
+        self.matching(Parameter::decays)
+    }
+
+    /// Number of inputs of each linear weight; 1 for other parameters. In the order of [`Network::parameter_ids`].
+    pub fn parameter_inputs(&self) -> impl Iterator<Item = usize> {
+        self.parameters.iter().map(|parameter| parameter.inputs)
     }
 
     /// Ids of the trunk's matrices, which Muon optimises.

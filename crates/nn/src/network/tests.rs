@@ -24,7 +24,7 @@ macro_rules! golden {
 }
 
 /// Three lists of layers, then every family.
-const CASES: [(&str, &str, &[u8]); 23] = golden![
+const CASES: [(&str, &str, &[u8]); 25] = golden![
     "table",
     "cnn",
     "residual",
@@ -33,6 +33,8 @@ const CASES: [(&str, &str, &[u8]); 23] = golden![
     "ft_transformer",
     "tabm",
     "tabm_classes",
+    "realmlp",
+    "realmlp_classes",
     "resnet18",
     "resnet50",
     "vit",
@@ -209,6 +211,7 @@ fn sizes_that_make_no_network_are_errors() {
             average: crate::Average::Output,
             level: None,
             logit_softcap: None,
+            logit_range: None,
             lora: None,
             parts: Vec::new(),
             stacked: false,

@@ -19,6 +19,9 @@ pub enum AxisOrder {
     Transposed,
 }
 
+/// Names within their modules of decayed parameters that are no matrices.
+const DECAYED: [&str; 4] = ["scale", "mix", "bias_1", "bias_2"];
+
 /// A parameter's identity and names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
@@ -32,12 +35,25 @@ pub struct Parameter {
     pub path: String,
     /// Number of axes.
     pub rank: usize,
+    /// Number of inputs of a linear weight; 1 for other parameters.
+    pub inputs: usize,
 }
 
 impl Parameter {
     /// `true` for weights proper: not for biases, scales, tokens and positions.
     pub(crate) fn is_weight(&self) -> bool {
-        self.path.rsplit('.').next().is_some_and(|part| part.starts_with("weight"))
+        self.part().starts_with("weight")
+    }
+
+    /// `true` if weight decay applies: to matrices and kernels, and to the learned scales, activations and number
+    /// embeddings of `realmlp`, whose authors let them decay.
+    pub(crate) fn decays(&self) -> bool {
+        (self.rank >= 2 && self.is_weight()) || DECAYED.contains(&self.part())
+    }
+
+    /// Name within the module.
+    fn part(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
     }
 }
 
@@ -85,7 +101,7 @@ impl<'a> Builder<'a> {
         init: Init,
     ) -> Result<Param<Tensor<D>>, Error> {
         let tensor = self.tensor(name, shape, init)?.set_require_grad(self.is_trained(name));
-        Ok(Param::initialized(self.register(name, D, AxisOrder::Same), tensor))
+        Ok(Param::initialized(self.register(name, [D, 1], AxisOrder::Same), tensor))
     }
 
     /// A trained linear weight, `[out, in]` in `PyTorch` and `[in, out]` in memory.
@@ -98,7 +114,7 @@ impl<'a> Builder<'a> {
         let data = self.weights.take_transposed(&self.named(name), [output, input], init)?;
         let tensor = Tensor::from_data(TensorData::new(data, [input, output]), self.device)
             .set_require_grad(self.is_trained(name));
-        Ok(Param::initialized(self.register(name, 2, AxisOrder::Transposed), tensor))
+        Ok(Param::initialized(self.register(name, [2, input], AxisOrder::Transposed), tensor))
     }
 
     /// A tensor that is saved but not trained, and its id.
@@ -109,7 +125,7 @@ impl<'a> Builder<'a> {
         init: Init,
     ) -> Result<(ParamId, Tensor<D>), Error> {
         let tensor = self.tensor(name, shape, init)?;
-        Ok((self.register(name, D, AxisOrder::Same), tensor))
+        Ok((self.register(name, [D, 1], AxisOrder::Same), tensor))
     }
 
     fn tensor<const D: usize>(
@@ -122,10 +138,10 @@ impl<'a> Builder<'a> {
         Ok(Tensor::from_data(TensorData::new(data, shape), self.device))
     }
 
-    fn register(&mut self, path: &str, rank: usize, order: AxisOrder) -> ParamId {
+    fn register(&mut self, path: &str, [rank, inputs]: [usize; 2], order: AxisOrder) -> ParamId {
         let name = self.named(path);
         let id = ParamId::from(xxh3_64(name.as_bytes()));
-        self.parameters.push(Parameter { name, id, order, path: path.to_owned(), rank });
+        self.parameters.push(Parameter { name, id, order, path: path.to_owned(), rank, inputs });
         id
     }
 }

@@ -38,6 +38,7 @@ impl WeightSource for RandomWeights {
                     (deviation * radius * (std::f64::consts::TAU * unit(2 * i + 1)).cos()) as f32
                 })
                 .collect(),
+            Init::Angle => (0..n).map(|i| ((2.0 * unit(i) - 1.0) * std::f64::consts::PI) as f32).collect(),
             Init::Signs => (0..n).map(|i| if unit(i) < 0.5 { -1.0 } else { 1.0 }).collect(),
         })
     }

@@ -1,10 +1,12 @@
 //! Resolution of the inputs of a config to columns.
 
 use cupola_spec::{
-    Encoding, Feature, Fill, Input, Kind, Run, TableStem, Target, TargetKind, TreesSpec, matches_pattern,
+    ColumnDefaults, Encoding, Feature, Fill, Input, Kind, Run, TableStem, Target, TargetKind, TreesSpec,
+    matches_pattern,
 };
 
 use super::inference::{InferredColumn, infer};
+use super::nature::ValueCounts;
 use super::products::{TIMES, products};
 use super::resolved::ResolvedInput;
 use crate::error::Error;
@@ -47,6 +49,9 @@ pub fn resolve(
         let categories = inferred.iter_mut().filter(|column| column.kind == "category");
         categories.for_each(|column| "split by sets of values".clone_into(&mut column.note));
     }
+    for resolved in &mut resolved {
+        encode_for(&run.design.columns, resolved, frame, run.inputs.is_empty());
+    }
     let categories = resolved.iter_mut().filter(|resolved| resolved.input.kind == Kind::Category);
     for ResolvedInput { input, .. } in categories {
         // A tokenized table has one token per column, so a category is one column.
@@ -59,6 +64,22 @@ pub fn resolve(
         }
     }
     Ok((resolved, inferred))
+}
+
+/// Encodes numbers and categories as the network expects them, unless the config says otherwise.
+fn encode_for(defaults: &ColumnDefaults, resolved: &mut ResolvedInput, frame: &Frame, inferred: bool) {
+    let input = &mut resolved.input;
+    match (input.kind, defaults.scale, defaults.one_hot) {
+        (Kind::Number, Some(scale), _) if input.bins.is_none() => {
+            input.scale.get_or_insert(scale);
+        }
+        (Kind::Category, _, Some(most)) if inferred || input.encode.is_none() => {
+            let columns = resolved.columns.iter().filter_map(|name| frame.get(name));
+            let few = columns.map(ValueCounts::of).all(|counts| counts.distinct <= most);
+            input.encode = Some(if few { Encoding::OneHot } else { Encoding::Index });
+        }
+        _ => {}
+    }
 }
 
 /// Boosted trees split categories by sets and learn where missing numbers go, unless the config says otherwise.

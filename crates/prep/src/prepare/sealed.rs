@@ -62,6 +62,34 @@ pub fn prepare_folds(runs: &[Run], frame: &Frame, plan: &Plan) -> Result<FoldedR
     Ok(FoldedRows { prepared: encoded(run, plan, &rows, parts, (&canonical, None, frame))?, folds, numbers })
 }
 
+/// First fold that lacks rows of one split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmptyFold {
+    /// Index in the list of folds.
+    pub fold: usize,
+    /// Name of the split.
+    pub part: &'static str,
+    /// Number of rows that were divided.
+    pub rows: usize,
+}
+
+/// Divides rows as each of `runs` does, which differ in their split only, and finds the first one that lacks rows of a split.
+///
+/// # Errors
+/// The errors of [`prepare`](super::prepare), but for [`Error::EmptySplit`].
+pub fn first_empty_fold(runs: &[Run], frame: &Frame) -> Result<Option<EmptyFold>, Error> {
+    let Some(run) = runs.first() else { return Ok(None) };
+    let ReadRows { values, rows, .. } = ReadRows::of(run, frame, None)?;
+    for (fold, run) in runs.iter().enumerate() {
+        match rows.split(run, &values) {
+            Ok(_) => {}
+            Err(Error::EmptySplit { rows, part }) => return Ok(Some(EmptyFold { fold, part, rows })),
+            Err(error) => return Err(rows.numbered(error)),
+        }
+    }
+    Ok(None)
+}
+
 /// Encodes the rows of the splits. The frames are those of the source with canonical values, of the test source, and of the
 /// source as it was read.
 #[allow(clippy::needless_pass_by_value, reason = "it takes what its callers have made")]

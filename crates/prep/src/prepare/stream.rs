@@ -63,6 +63,8 @@ pub fn prepare_stream<E: From<Error>>(
     })?;
     let mut plan = fit.finish(&run.targets, &[&sample], &sample).map_err(&numbered)?;
     plan.seal(derive, values, &run.data);
+    // The targets are fitted to a sample, which lacks the largest values.
+    plan.forget_target_ranges();
     plan.set_outputs(run.uncertainty.as_ref());
     check_group_column(run, &plan)?;
     let mut writers = SplitWriters::new(folder, run)?;

@@ -1,6 +1,6 @@
 //! Assignment of single rows to splits.
 
-use cupola_spec::{Run, SplitBy, Uncertainty};
+use cupola_spec::{Run, Split, SplitBy, Uncertainty};
 
 use super::SplitPart;
 use crate::error::Error;
@@ -68,7 +68,7 @@ impl<'a> RowSplitter<'a> {
             }
             SplitBy::Predefined => self.predefined(frame, row),
             SplitBy::KFold => {
-                let folds = split.folds.unwrap_or(2);
+                let folds = split.fold_count().unwrap_or(Split::FOLDS);
                 let position = unit(key) * folds as f64;
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                 let fold = (position as usize).min(folds - 1);
@@ -130,8 +130,10 @@ fn calibration_share(run: &Run, test_share: f64) -> f64 {
     let train = match run.split.by {
         // The names in the column decide; a share of the training rows is all that can be told of one row.
         SplitBy::Predefined => 1.0,
-        _ if run.split.folds.is_some() => (1.0 - valid) * (1.0 - 1.0 / run.split.folds.unwrap_or(2) as f64),
-        _ => 1.0 - valid - test_share,
+        _ => match run.split.fold_count() {
+            Some(folds) => (1.0 - valid) * (1.0 - 1.0 / folds as f64),
+            None => 1.0 - valid - test_share,
+        },
     };
     (share / train).clamp(0.0, MOST_OF_TRAIN)
 }

@@ -43,8 +43,10 @@ impl FittedTarget {
         }
         match target.kind {
             TargetKind::Number => {
-                let (shift, factor) = standard_scaling(&numbers(&column, train)?);
-                Ok(Self::Number { name, column, shift, factor, outputs: NumberOutputs::Value })
+                let present: Moments = numbers(&column, train)?.into_iter().collect();
+                let (shift, factor) = present.scaling(Scaling::Standard);
+                let range = present.range().map(|(low, high)| [low, high]);
+                Ok(Self::Number { name, column, shift, factor, range, outputs: NumberOutputs::Value })
             }
             TargetKind::Forecast => {
                 let values = numbers(&column, train)?;

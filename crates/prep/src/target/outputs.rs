@@ -79,7 +79,7 @@ mod tests {
     fn quantiles_are_in_units_of_the_target_and_in_order() {
         let outputs = NumberOutputs::quantiles(0.9);
         let (name, column) = ("y".to_owned(), "y".to_owned());
-        let target = FittedTarget::Number { name, column, shift: 10.0, factor: 0.5, outputs };
+        let target = FittedTarget::Number { name, column, shift: 10.0, factor: 0.5, range: None, outputs };
         assert_eq!(target.width(), 3);
         let decoded = |logits: &[f32]| {
             let found = target.decode(logits, &[]);
@@ -94,7 +94,7 @@ mod tests {
     fn the_prediction_of_folds_is_their_mean() {
         let (name, column) = ("y".to_owned(), "y".to_owned());
         let outputs = NumberOutputs::Folds(3);
-        let target = FittedTarget::Number { name, column, shift: 10.0, factor: 0.5, outputs };
+        let target = FittedTarget::Number { name, column, shift: 10.0, factor: 0.5, range: None, outputs };
         let found = target.decode(&[1.0, -1.0, 3.0], &[]);
         assert_eq!((found.value, found.outputs), (PredictedValue::Number(12.0), vec![12.0, 8.0, 16.0]));
         assert_eq!(target.decode(&[1.0], &[]).value, PredictedValue::Number(12.0), "an encoded target");

@@ -10,6 +10,8 @@ use crate::stats::{Moments, quantile};
 const QUANTILES: usize = 1000;
 /// Distance from rank 0 and 1 at which the normal quantile is cut off, as in scikit-learn.
 const RANK_MARGIN: f64 = 1e-7;
+/// Bound of a smooth clip.
+const CLIP: f64 = 3.0;
 /// Range of exponents that are searched.
 const LAMBDA_RANGE: (f64, f64) = (-5.0, 5.0);
 /// Precision of the exponent.
@@ -29,6 +31,14 @@ pub enum Curve {
         /// Quantiles of the training values, in ascending order and of equal shares.
         references: Vec<f64>,
     },
+    /// Distance from the median in spreads, bounded smoothly: `z / sqrt(1 + (z / 3)^2)` (Holzmüller et al. 2024,
+    /// C.1).
+    SmoothClip {
+        /// Median of the training values.
+        shift: f64,
+        /// Inverse of their spread; 0 for a constant.
+        factor: f64,
+    },
     /// Number of steps at or below the value, for trees that only ask on which side of a step it is.
     Steps {
         /// Steps in ascending order.
@@ -46,6 +56,10 @@ impl Curve {
                 let rank = |i: usize| i as f64 / (n - 1) as f64;
                 Some(Self::Quantile { references: (0..n).map(|i| quantile(sorted, rank(i))).collect() })
             }
+            Scaling::RobustClip => {
+                let factor = spread(sorted).map_or(0.0, |spread| 1.0 / spread);
+                Some(Self::SmoothClip { shift: quantile(sorted, 0.5), factor })
+            }
             _ => None,
         }
     }
@@ -54,11 +68,23 @@ impl Curve {
     pub fn apply(&self, value: f64) -> f64 {
         match self {
             Self::Power { lambda } => yeo_johnson(value, *lambda),
+            Self::SmoothClip { shift, factor } => {
+                let z = (value - shift) * factor;
+                z / (1.0 + (z / CLIP).powi(2)).sqrt()
+            }
             Self::Quantile { references } => normal_quantile(rank(references, value)),
             #[allow(clippy::cast_precision_loss, reason = "a count of steps")]
             Self::Steps { steps } => steps.partition_point(|step| *step <= value) as f64,
         }
     }
+}
+
+/// Distance of the quartiles, half the range if that is 0, or `None` for a constant: `RobustScaleFactory` of
+/// `pytabkit` 1.7.3.
+fn spread(sorted: &[f64]) -> Option<f64> {
+    let quartiles = quantile(sorted, 0.75) - quantile(sorted, 0.25);
+    let range = sorted.last().zip(sorted.first()).map_or(0.0, |(high, low)| high - low);
+    [quartiles, 0.5 * range].into_iter().find(|spread| *spread > 0.0)
 }
 
 fn yeo_johnson(x: f64, lambda: f64) -> f64 {
@@ -136,4 +162,30 @@ fn normal_quantile(rank: f64) -> f64 {
     let normal = Normal::standard();
     let edge = RANK_MARGIN - f64::EPSILON;
     normal.inverse_cdf(rank).clamp(normal.inverse_cdf(edge), normal.inverse_cdf(1.0 - edge))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smooth_clips_are_pytabkits() {
+        // scripts/golden/realmlp.py; the last column has equal quartiles: half its range counts.
+        let cases: [(&[f64], &[f64]); 4] = [
+            (
+                &[0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 100.0],
+                &[-0.5251, -0.396_491, -0.265_619, -0.133_202, 0.133_202, 0.5251, 1.114_172, 2.920_849],
+            ),
+            (&[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 4.0], &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.4, 2.948_617]),
+            (&[3.0; 8], &[0.0; 8]),
+            (&[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0], &[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.664_101]),
+        ];
+        for (column, expected) in cases {
+            let curve = Curve::fit(Scaling::RobustClip, column).unwrap();
+            for (value, expected) in column.iter().zip(expected) {
+                let found = curve.apply(*value);
+                assert!((found - expected).abs() < 1e-5, "{column:?}, {value}: {found}, pytabkit {expected}");
+            }
+        }
+    }
 }

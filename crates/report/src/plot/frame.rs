@@ -47,12 +47,12 @@ pub(super) fn draw(plot: &Plot) -> String {
         plot.series.iter().map(|series| (series, drawn(&series.points))).collect();
     let x = axis_range(&plot.x, series.iter().flat_map(|(_, points)| points.iter().map(|point| point.0)));
     let y = axis_range(&plot.y, series.iter().flat_map(|(_, points)| points.iter().map(|point| point.1)));
-    let vertical = Ticks::new(y, 5, plot.y.whole);
+    let vertical = ticks(&plot.y, y, 5);
     let left = (vertical.width() + 30.0).min(130.0);
     // As many labels as have room beside each other.
-    let (low, high) = (Ticks::new(x, 5, plot.x.whole).width(), WIDTH - RIGHT - left);
+    let (low, high) = (ticks(&plot.x, x, 5).width(), WIDTH - RIGHT - left);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few")]
-    let horizontal = Ticks::new(x, ((high / (low * 1.4 + 18.0)) as usize).clamp(1, 5), plot.x.whole);
+    let horizontal = ticks(&plot.x, x, ((high / (low * 1.4 + 18.0)) as usize).clamp(1, 5));
     let frame = Frame { left, x, y };
     let mut svg = open(&plot.title, HEIGHT);
     axes(&mut svg, &frame, plot, &horizontal, &vertical);
@@ -60,6 +60,10 @@ pub(super) fn draw(plot: &Plot) -> String {
         shape(&mut svg, &frame, series, points);
     }
     svg + "</svg>"
+}
+
+fn ticks(axis: &Axis, range: (f64, f64), most: usize) -> Ticks {
+    if axis.log { Ticks::log(range, most) } else { Ticks::new(range, most, axis.whole) }
 }
 
 fn axis_range(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {

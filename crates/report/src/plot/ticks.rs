@@ -1,6 +1,6 @@
 //! Ranges of axes and the numbers beside them.
 
-use crate::text::Digits;
+use crate::text::{Digits, label};
 
 /// Largest magnitude that is drawn; beyond it differences could overflow.
 const LARGEST: f64 = 1e150;
@@ -58,6 +58,31 @@ impl Ticks {
         Self { marks }
     }
 
+    /// About `most` ticks of an axis of decimal logarithms: powers of ten, those and their multiples by 2 and 5 where the range
+    /// is short, or evenly spaced numbers where it is shorter.
+    pub(super) fn log((low, high): (f64, f64), most: usize) -> Self {
+        let numbers = |factors: &[f64]| -> Vec<f64> {
+            // A range of 300 powers and more has none that a plot can show.
+            let powers = (low.max(-300.0).floor() as i32)..=(high.min(300.0).floor() as i32);
+            let all = powers.flat_map(|power| factors.iter().map(move |factor| factor * 10_f64.powi(power)));
+            all.filter(|number| (low - 1e-9..=high + 1e-9).contains(&number.log10())).collect()
+        };
+        let mut found = numbers(&[1.0, 2.0, 5.0]);
+        if found.len() < 2 {
+            let even = Self::new((10_f64.powf(low), 10_f64.powf(high)), most, false).marks.into_iter();
+            let marks = even.map(|(value, label)| (value.log10(), label));
+            return Self { marks: marks.filter(|(at, _)| at.is_finite()).collect() };
+        }
+        if found.len() > most {
+            let powers = numbers(&[1.0]);
+            let every = powers.len().div_ceil(most.max(1)).max(1);
+            if powers.len() > 1 {
+                found = powers.into_iter().step_by(every).collect();
+            }
+        }
+        Self { marks: found.into_iter().map(|number| (number.log10(), label(number))).collect() }
+    }
+
     /// Width of the widest label in the units of the drawing, at the size of the tick labels.
     pub(super) fn width(&self) -> f64 {
         self.marks.iter().map(|(_, label)| width(label)).fold(0.0, f64::max)
@@ -96,6 +121,20 @@ mod tests {
         assert_eq!(labels(1.7e9, 1.7e9 + 40.0, 2), ["1.70000000e9", "1.70000002e9", "1.70000004e9"]);
         assert_eq!(labels(0.0, 2e7, 2), ["0", "10,000,000", "20,000,000"]);
         assert_eq!(Ticks::new((0.0, 1.0), 5, true).marks.len(), 2);
+    }
+
+    #[test]
+    fn logarithmic_axes_show_the_numbers() {
+        let labels = |low: f64, high: f64, most: usize| -> Vec<String> {
+            let marks = Ticks::log((low.log10(), high.log10()), most).marks;
+            marks.into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(9e-4, 0.11, 5), ["0.001", "0.01", "0.1"]);
+        assert_eq!(labels(1.5, 60.0, 5), ["2", "5", "10", "20", "50"]);
+        assert_eq!(labels(1e-6, 1e4, 5), ["1e-6", "0.0001", "0.01", "1", "100", "10,000"]);
+        assert_eq!(labels(20.0, 24.0, 5), ["20", "21", "22", "23", "24"]);
+        assert!(Ticks::log((-4.0, f64::NAN), 5).marks.len() <= 11);
+        assert!(Ticks::log((-1e149, 1e149), 5).marks.len() <= 11);
     }
 
     #[test]

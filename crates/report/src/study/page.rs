@@ -4,7 +4,7 @@ use super::{StudyKey, StudyPage, StudyTrial, StudyValue};
 use crate::page::markup::{Cell, Room, dim, figure, fitting, further, grid, table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Row, Rows, Series, Shape};
-use crate::text::{Digits, cut, escape, name, number, several, spaced};
+use crate::text::{Digits, count, cut, escape, label, name, number, several, spaced};
 
 /// Keys with a plot of their own.
 const SLICES: usize = 24;
@@ -109,9 +109,9 @@ fn history(study: &StudyPage) -> String {
         x: Axis { whole: true, ..Axis::new("trial") },
         y: Axis::new(spaced(&metric.name)),
         series: vec![
+            Series::new("best so far", steps, Shape::Line, 1),
             Series::new("pruned", pruned, Shape::Dots, 5),
             Series::new("complete", complete, Shape::Dots, 0),
-            Series::new("best so far", steps, Shape::Line, 1),
         ],
     };
     let html = plot.html();
@@ -205,7 +205,7 @@ fn numbers(key: &StudyKey, metric: &str, pairs: &[(&StudyValue, f64)]) -> String
     let title = short(&key.name);
     let plot = Plot {
         title: format!("{metric} over {title}"),
-        x: Axis::new(if key.log { format!("{title}, powers of 10") } else { title }),
+        x: Axis { log: key.log, ..Axis::new(title) },
         y: Axis::new(spaced(metric)),
         series: vec![Series::new("", points.collect(), Shape::Dots, 0)],
     };
@@ -312,16 +312,22 @@ fn short(key: &str) -> String {
     key.rsplit('.').next().unwrap_or(key).to_owned()
 }
 
+/// Number of a config: a whole one without digits after the point, others without zeros at the end.
+fn setting(value: f64) -> String {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and below 2^53")]
+    if value.fract() == 0.0 && (0.0..9e15).contains(&value) { count(value as u64) } else { label(value) }
+}
+
 fn plain(value: &StudyValue) -> String {
     match value {
-        StudyValue::Number(value) => number(*value),
+        StudyValue::Number(value) => setting(*value),
         StudyValue::Choice(text) => text.clone(),
     }
 }
 
 fn shown(value: &StudyValue) -> String {
     match value {
-        StudyValue::Number(value) => number(*value),
+        StudyValue::Number(value) => setting(*value),
         StudyValue::Choice(text) => name(text),
     }
 }
@@ -353,6 +359,12 @@ mod tests {
             front: vec![1],
             package: Some("a:1".into()),
         }
+    }
+
+    #[test]
+    fn settings_have_the_digits_of_a_config() {
+        let shown = [3.0, 0.1, 0.0001, 2e-5, 65536.0, 0.123_456, -2.5, 0.0].map(setting);
+        assert_eq!(shown, ["3", "0.1", "0.0001", "2e-5", "65,536", "0.1235", "-2.5", "0"]);
     }
 
     #[test]

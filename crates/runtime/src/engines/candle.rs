@@ -36,6 +36,8 @@ pub(crate) struct CandleEngine {
     head: HeadLayer,
     /// Channel whose level is taken out of a series window before the trunk and added back to the logits.
     level: Option<usize>,
+    /// Range of the logits.
+    logit_range: Option<[f32; 2]>,
     /// `true` if padding at the ends of texts can be cut off.
     trims_padding: bool,
     output: usize,
@@ -50,6 +52,7 @@ pub(crate) struct CandleEngine {
 impl CandleEngine {
     /// Builds the network from weights under `PyTorch`'s names and in its layouts, each of which is read when its layer is
     /// built.
+    #[allow(clippy::cast_possible_truncation, reason = "logits are in single precision")]
     pub fn new(
         architecture: &Architecture,
         weights: &dyn WeightReader,
@@ -72,6 +75,7 @@ impl CandleEngine {
             trunk,
             head,
             level: architecture.level,
+            logit_range: architecture.logit_range.map(|range| range.map(|end| end as f32)),
             trims_padding: architecture.trims_padding(),
             output: architecture.output,
             format,
@@ -144,7 +148,11 @@ impl CandleEngine {
                 x.broadcast_mul(&of(&deviation)?)?.broadcast_add(&of(&mean)?)?
             }
         };
-        Ok(logits.flatten_all()?.to_vec1()?)
+        let mut logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+        if let Some([low, high]) = self.logit_range {
+            logits.iter_mut().for_each(|logit| *logit = logit.clamp(low, high));
+        }
+        Ok(logits)
     }
 }
 

@@ -19,7 +19,7 @@ macro_rules! golden {
     };
 }
 
-const CASES: [(&str, &[u8]); 23] = golden![
+const CASES: [(&str, &[u8]); 25] = golden![
     "table",
     "cnn",
     "residual",
@@ -28,6 +28,8 @@ const CASES: [(&str, &[u8]); 23] = golden![
     "ft_transformer",
     "tabm",
     "tabm_classes",
+    "realmlp",
+    "realmlp_classes",
     "resnet18",
     "resnet50",
     "vit",

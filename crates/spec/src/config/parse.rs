@@ -1,10 +1,15 @@
 //! Parser of configs: from a TOML text and `--set` overrides to a [`Run`] or to all of its problems.
 
+mod family_train;
+
 use std::fmt::Display;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+pub use self::family_train::train_for;
+
+use self::family_train::family_train;
 use crate::config::Config;
 use crate::config::Run;
 use crate::config::document::{Document, dotted};
@@ -53,6 +58,8 @@ pub fn parse<E: Display>(
             problems.push(problem);
         }
     }
+    let typed_train = typed.get("train").cloned().unwrap_or_default();
+    replace_model_keys(&mut typed, load);
     let mut merged = merge(defaults().clone(), typed);
     if let Some(space) = merged.pointer_mut("/tune/space") {
         *space = crate::train::flatten(space.take());
@@ -61,9 +68,13 @@ pub fn parse<E: Display>(
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let config: Config = serde_json::from_value(merged)
-        .map_err(|error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]))?;
+    let wrong =
+        |error: serde_json::Error| Problems(vec![file.problem("", format!("{error}; see `cupola schema`"))]);
+    let mut config: Config = serde_json::from_value(merged).map_err(wrong)?;
     let family = architecture(&file, &config, load)?;
+    if let Some(own) = family_train(&family, &config, typed_train) {
+        config.train = serde_json::from_value(own).map_err(wrong)?;
+    }
     let problems = validate(&file, &config, &family);
     match Run::new(config, &family) {
         Some(run) if problems.is_empty() => Ok(run),
@@ -134,14 +145,39 @@ pub fn parse_model_file(origin: &str, text: &str) -> Result<ModelFile, Problems>
     })
 }
 
+/// Puts keys that stand beside `model.file`, such as those of an override or of a trial, in place of the file's. A file
+/// that cannot be read, or is wrong, is left for [`architecture`] to report.
+fn replace_model_keys<E: Display>(config: &mut Value, load: &dyn Fn(&str) -> Result<String, E>) {
+    let Some(model) = config.get_mut("model").and_then(Value::as_object_mut) else { return };
+    let Some(name) = model.get("file").and_then(Value::as_str).map(str::to_owned) else { return };
+    if model.len() == 1 {
+        return;
+    }
+    let Some(file) = load(&name).ok().and_then(|text| Document::parse(&name, &text).ok()) else { return };
+    if !schema::check_model(&file).is_empty() {
+        return;
+    }
+    model.remove("file");
+    let mut under = file.value.clone();
+    if let Some(under) = under.as_object_mut() {
+        under.remove("expect");
+    }
+    let over = Value::Object(std::mem::take(model));
+    config["model"] = merge(under, over);
+}
+
 /// The family of the model, from the config itself or from the file or package that it names.
 fn architecture<E: Display>(
     file: &Document,
     config: &Config,
     load: &dyn Fn(&str) -> Result<String, E>,
 ) -> Result<Family, Problems> {
+    let for_target = |family: Family| match config.targets.first() {
+        Some(target) => family.for_target(target.kind),
+        None => family,
+    };
     match &config.model {
-        Model::Inline(family) => Ok(family.clone()),
+        Model::Inline(family) => Ok(for_target(family.clone())),
         Model::Package(start) => {
             let text = load(&format!("{PACKAGE}{}", start.package))
                 .map_err(|why| Problems(vec![file.problem("/model/package", why.to_string())]))?;
@@ -150,7 +186,7 @@ fn architecture<E: Display>(
         Model::File(reference) => {
             let text = load(&reference.file)
                 .map_err(|why| Problems(vec![file.problem("/model/file", why.to_string())]))?;
-            Ok(parse_model_file(&reference.file, &text)?.family)
+            Ok(for_target(parse_model_file(&reference.file, &text)?.family))
         }
     }
 }

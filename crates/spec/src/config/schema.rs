@@ -313,8 +313,14 @@ fn sentence(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> String {
                 TypeKind::Single(one) => one.to_string(),
                 TypeKind::Multiple(set) => set.iter().map(|t| t.to_string()).collect::<Vec<_>>().join(" or "),
             };
-            let expected = expected.replace("object", "table");
-            format!("expected {expected}, found {found}")
+            let expected = expected.replace("object", "table").replace("null or ", "");
+            // TOML's numbers that JSON lacks were read as texts.
+            match found.as_str().filter(|text| matches!(*text, "inf" | "-inf" | "NaN")) {
+                Some(text) if expected.contains("number") || expected.contains("integer") => {
+                    format!("must be finite, found {}; write a number", text.to_lowercase())
+                }
+                _ => format!("expected {expected}, found {found}"),
+            }
         }
         ValidationErrorKind::Enum { options } => {
             // Texts without quotes, numbers as in JSON.

@@ -31,7 +31,7 @@ pub struct Split {
     pub gap: Option<Gap>,
     /// Number of folds of a cross-validation by `k_fold`, `stratified`, `group` or `time`; one of them is the test split,
     /// and `valid` is a share of the rest. Each row is in one fold; of `time`, the rows before the first fold are only
-    /// trained on. `cupola cv` sets it.
+    /// trained on. `cupola cv` sets it. Default of `k_fold`: 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2))]
     pub folds: Option<usize>,
@@ -42,6 +42,16 @@ pub struct Split {
     /// test split.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sliding: bool,
+}
+
+impl Split {
+    /// Number of folds where neither the config nor a command names one.
+    pub const FOLDS: usize = 5;
+
+    /// Number of folds, one of which is the test split; `None` for a split without folds.
+    pub fn fold_count(&self) -> Option<usize> {
+        self.folds.or((self.by == SplitBy::KFold).then_some(Self::FOLDS))
+    }
 }
 
 /// Rule by which rows are divided.

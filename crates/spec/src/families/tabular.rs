@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::families::blocks::{activation, attention, dropout, layer_norm, linear, residual};
 use crate::layers::{Activation, Layer, Take};
@@ -24,6 +25,25 @@ pub enum NumberEmbedding {
         #[serde(default = "sixteen")]
         width: usize,
     },
+    /// Learned cosines of each number and a linear layer of its own, with the number itself beside them: PBLD
+    /// (Holzmüller et al. 2024, C.1).
+    Pbld {
+        /// Number of frequencies for each number.
+        #[serde(default = "sixteen")]
+        frequencies: usize,
+        /// Standard deviation of the frequencies before training.
+        #[serde(default = "tenth")]
+        sigma: f64,
+        /// Width of the embedding of each number, itself included.
+        #[serde(default = "four")]
+        width: usize,
+    },
+    /// No embedding: each number enters as it is scaled.
+    None {},
+}
+
+fn four() -> usize {
+    4
 }
 
 fn sixteen() -> usize {
@@ -143,13 +163,24 @@ pub struct TabmFamily {
 }
 
 impl Default for TabmFamily {
-    /// Members and dropout of the authors' package, whose three layers of 512 cost eight times as much.
+    /// Sizes of the authors' package, `tabm` 0.0.3, for numbers without an embedding.
     fn default() -> Self {
-        Self { members: 32, hidden: vec![256, 256], dropout: 0.1, numbers: None }
+        Self { members: 32, hidden: vec![512; 3], dropout: 0.1, numbers: None }
     }
 }
 
 impl TabmFamily {
+    /// Defaults of `[train]`: those of the authors' example, `tabm` 0.0.3.
+    pub(crate) fn train_defaults() -> Value {
+        json!({
+            "batch_size": 256,
+            "optimizer": { "kind": "adamw", "learning_rate": 2e-3, "weight_decay": 3e-4 },
+            "schedule": { "kind": "constant" },
+            "early_stop": { "patience": 16 },
+            "epochs": 256,
+        })
+    }
+
     /// Gorishniy et al. 2024, 3.2.
     pub(crate) fn design(&self) -> Design {
         let mut layers = vec![Layer::Ensemble { members: self.members }];

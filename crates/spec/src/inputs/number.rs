@@ -67,6 +67,9 @@ pub enum Scaling {
     MinMax,
     /// Median 0 and interquartile range 1, as scikit-learn's `RobustScaler`.
     Robust,
+    /// Median 0 and interquartile range 1, then bounded smoothly by `x / sqrt(1 + (x / 3)^2)` (Holzmüller et al.
+    /// 2024, C.1). Where the quartiles are equal, half the range counts in their place; a constant becomes 0.
+    RobustClip,
     /// Normal distribution by 1,000 quantiles, as scikit-learn's `QuantileTransformer`.
     Quantile,
     /// Nearly normal distribution by a power transform (Yeo and Johnson 2000), then `standard`, as

@@ -31,6 +31,8 @@ pub enum Init {
     },
     /// 1 or -1 with equal probability.
     Signs,
+    /// Uniform in `±pi`: phases of waves.
+    Angle,
 }
 
 /// One weight of a layer, in `PyTorch`'s name and layout.

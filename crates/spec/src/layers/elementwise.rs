@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::layers::contract::{LayerContract, Misfit, last, probability, with_last};
+use crate::layers::contract::{
+    Init, LayerContract, Misfit, WeightSpec, last, probability, volume, with_last,
+};
 
 /// Element-wise functions, as `PyTorch` defines them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +34,11 @@ pub enum Activation {
     Tanh,
     /// `1 / (1 + exp(-x))`
     Sigmoid,
+    /// The scaled exponential linear unit (Klambauer et al. 2017): `1.0507 x` above 0, `1.7581 (exp(x) - 1)`
+    /// below.
+    Selu,
+    /// `x * tanh(ln(1 + exp(x)))` (Misra 2019).
+    Mish,
 }
 
 impl Activation {
@@ -44,6 +51,8 @@ impl Activation {
             Self::Silu => "silu",
             Self::Tanh => "tanh",
             Self::Sigmoid => "sigmoid",
+            Self::Selu => "selu",
+            Self::Mish => "mish",
         }
     }
 }
@@ -51,6 +60,25 @@ impl Activation {
 /// An activation function on each element.
 pub(super) fn activation(input: &[usize]) -> LayerContract {
     LayerContract::elementwise(input.to_vec(), 1)
+}
+
+/// A share of an activation for each feature, `x + (f(x) - x) * mix` (Holzmüller et al. 2024, C.1).
+pub(super) fn mixed_activation(input: &[usize]) -> Result<LayerContract, Misfit> {
+    by_feature(input, "mix", 3)
+}
+
+/// A factor for each feature.
+pub(super) fn scale(input: &[usize]) -> Result<LayerContract, Misfit> {
+    by_feature(input, "scale", 1)
+}
+
+/// An element-wise layer with one weight for each place of the last axis, 1 before training.
+fn by_feature(input: &[usize], name: &str, each: u64) -> Result<LayerContract, Misfit> {
+    if input.len() > 2 {
+        return Err(Misfit::new(input, "a flat input or a sequence", "put `flatten` before it"));
+    }
+    let weight = WeightSpec::new(name, [last(input)], Init::Constant(1.0));
+    Ok(LayerContract::new(input.to_vec(), vec![weight], volume(input).saturating_mul(each)))
 }
 
 /// Random zeros in training; nothing in inference.

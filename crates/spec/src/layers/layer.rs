@@ -202,6 +202,26 @@ pub enum Layer {
         /// Standard deviation of the frequencies before training.
         sigma: f64,
     },
+    /// Learned waves of each number, a linear map of its own, and the number beside them (Holzmüller et al.
+    /// 2024): `[cos(2 pi w x + b) A + c, x]`, `[n] -> [n, width]`.
+    PeriodicDense {
+        /// Number of learned frequencies for each number.
+        #[schemars(range(min = 1))]
+        frequencies: usize,
+        /// Standard deviation of the frequencies before training.
+        sigma: f64,
+        /// Width of the embedding of each number, itself included.
+        #[schemars(range(min = 2))]
+        width: usize,
+    },
+    /// A learned factor for each feature of a flat input or a sequence, 1 before training.
+    Scale {},
+    /// An activation function of which each feature learns its share: `x + (f(x) - x) * mix` (Holzmüller et al.
+    /// 2024).
+    MixedActivation {
+        /// Function that is mixed in.
+        function: Activation,
+    },
     /// Copies of a flat input for the members of an ensemble: `[n] -> [members, n]`.
     Ensemble {
         /// Number of members.
@@ -285,6 +305,9 @@ impl Layer {
             Self::Position {} => "position",
             Self::FeatureTokens { .. } => "feature_tokens",
             Self::Periodic { .. } => "periodic",
+            Self::PeriodicDense { .. } => "periodic_dense",
+            Self::Scale {} => "scale",
+            Self::MixedActivation { .. } => "mixed_activation",
             Self::Ensemble { .. } => "ensemble",
             Self::BatchEnsemble { .. } => "batch_ensemble",
             Self::Glu { .. } => "glu",
@@ -334,6 +357,11 @@ impl Layer {
             Self::Decompose { kernel } => sequence::decompose(input, kernel),
             Self::FeatureTokens { width } => tabular::feature_tokens(input, width),
             Self::Periodic { frequencies, sigma } => tabular::periodic(input, frequencies, sigma),
+            Self::PeriodicDense { frequencies, sigma, width } => {
+                tabular::periodic_dense(input, frequencies, sigma, width)
+            }
+            Self::Scale {} => elementwise::scale(input),
+            Self::MixedActivation { .. } => elementwise::mixed_activation(input),
             Self::Ensemble { members } => tabular::ensemble(input, members),
             Self::BatchEnsemble { out, signs } => tabular::batch_ensemble(input, out, signs),
             Self::Residual { ref layers, ref shortcut, drop_path } => {

@@ -1,4 +1,4 @@
-//! Layers of networks for tables: `feature_tokens`, `periodic`, `ensemble` and `batch_ensemble`.
+//! Layers of networks for tables: `feature_tokens`, `periodic`, `periodic_dense`, `ensemble` and `batch_ensemble`.
 
 use crate::layers::contract::{Init, LayerContract, Misfit, WeightSpec, flat, sequence, volume, work};
 
@@ -21,6 +21,32 @@ pub(super) fn periodic(input: &[usize], frequencies: usize, sigma: f64) -> Resul
     let output = vec![columns, frequencies.saturating_mul(2)];
     let multiply_adds = volume(&output);
     Ok(LayerContract::new(output, weights, multiply_adds))
+}
+
+/// Cosines of each number with learned frequencies and phases, a linear map of its own to `width - 1` values,
+/// and the number itself (Holzmüller et al. 2024, C.1).
+pub(super) fn periodic_dense(
+    input: &[usize],
+    frequencies: usize,
+    sigma: f64,
+    width: usize,
+) -> Result<LayerContract, Misfit> {
+    let columns = flat(input)?;
+    if !sigma.is_finite() {
+        return Err(Misfit::new(input, "a finite `sigma`", "change `sigma`"));
+    }
+    if width < 2 {
+        return Err(Misfit::new(input, "a `width` of at least 2", "change `width`"));
+    }
+    let (mapped, uniform) = (width - 1, Init::Uniform { fan_in: frequencies });
+    let weights = vec![
+        WeightSpec::new("weight_1", [columns, frequencies], Init::Normal { deviation: sigma }),
+        WeightSpec::new("bias_1", [columns, frequencies], Init::Angle),
+        WeightSpec::new("weight_2", [columns, frequencies, mapped], uniform),
+        WeightSpec::new("bias_2", [columns, mapped], uniform),
+    ];
+    let multiply_adds = work(&[columns as u64, frequencies as u64, width as u64 + 1]);
+    Ok(LayerContract::new(vec![columns, width], weights, multiply_adds))
 }
 
 /// Copies of a vector for the members of an ensemble.

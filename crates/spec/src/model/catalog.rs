@@ -44,10 +44,11 @@ pub struct FamilyInfo {
 use FamilyUse::{Anomaly, Forecast, Image, LanguageModel, Sequence, Table};
 
 /// Names, tasks and purposes; within a task, those that suit most data come first.
-const FAMILIES: [(&str, &[FamilyUse], &str); 19] = [
+const FAMILIES: [(&str, &[FamilyUse], &str); 20] = [
     ("gbdt", &[Table], "boosted trees: the usual best on mixed columns"),
     ("random_forest", &[Table], "independent trees: a robust baseline"),
     ("mlp", &[Table], "perceptron: many alike columns, or inputs of several kinds with an encoder each"),
+    ("realmlp", &[Table], "perceptron with tuned defaults: strong without tuning"),
     ("tabm", &[Table], "ensemble of perceptrons: the most accurate network for tables"),
     ("resnet_tabular", &[Table], "residual network for tables"),
     ("ft_transformer", &[Table], "transformer over columns: strong, slow"),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::families::NumberEmbedding;
+use crate::inputs::Scaling;
 use crate::layers::{Init, Layer, LayerContract, WeightSpec, work};
 use crate::model::Lora;
 
@@ -30,6 +31,30 @@ pub struct Design {
     /// Low-rank adapters that are trained in place of the trunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lora: Option<Lora>,
+    /// Encoding of a table's columns where an input does not state it.
+    #[serde(default)]
+    pub columns: ColumnDefaults,
+    /// `true` if training sets the linear layers of trunk and head from training rows before its first step
+    /// (Holzmüller et al. 2024, C.1).
+    #[serde(default)]
+    pub data_start: bool,
+    /// `true` if the predictions of numbers are clipped to the range of the training rows.
+    #[serde(default)]
+    pub clip_output: bool,
+}
+
+/// Encoding of a table's columns that a network expects where an input does not state it.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct ColumnDefaults {
+    /// Scaling of numbers; `None` for the general default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scaling>,
+    /// Largest number of values of a category that is one-hot; `None` for the general default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_hot: Option<usize>,
+    /// Width of the embedding of a category; `None` for one by its number of values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<usize>,
 }
 
 /// Entry of the columns of a table into a trunk.
@@ -46,6 +71,16 @@ pub enum TableStem {
         /// Standard deviation of the frequencies before training.
         sigma: f64,
         /// Width of the embedding of each number.
+        width: usize,
+    },
+    /// Side by side, with a wave embedding of each number and the number itself; see
+    /// [`NumberEmbedding::Pbld`].
+    Pbld {
+        /// Number of frequencies for each number.
+        frequencies: usize,
+        /// Standard deviation of the frequencies before training.
+        sigma: f64,
+        /// Width of the embedding of each number, itself included.
         width: usize,
     },
     /// One token for each column: `[columns, width]`.
@@ -104,6 +139,9 @@ impl Design {
             names: BTreeMap::new(),
             reversible: false,
             lora: None,
+            columns: ColumnDefaults::default(),
+            data_start: false,
+            clip_output: false,
         }
     }
 
@@ -113,9 +151,15 @@ impl Design {
     }
 
     pub(crate) fn with_numbers(mut self, numbers: Option<NumberEmbedding>) -> Self {
-        if let Some(NumberEmbedding::Periodic { frequencies, sigma, width }) = numbers {
-            self.table = TableStem::Periodic { frequencies, sigma, width };
-        }
+        self.table = match numbers {
+            Some(NumberEmbedding::Periodic { frequencies, sigma, width }) => {
+                TableStem::Periodic { frequencies, sigma, width }
+            }
+            Some(NumberEmbedding::Pbld { frequencies, sigma, width }) => {
+                TableStem::Pbld { frequencies, sigma, width }
+            }
+            Some(NumberEmbedding::None {}) | None => self.table,
+        };
         self
     }
 

@@ -2,11 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::config::TargetKind;
 use crate::families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, DlinearFamily, FtTransformerFamily, GptFamily,
-    LayersFamily, LlamaFamily, MlpFamily, PatchtstFamily, Recurrence, ResnetFamily, ResnetTabularFamily,
-    TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
+    LayersFamily, LlamaFamily, MlpFamily, PatchtstFamily, RealmlpFamily, Recurrence, ResnetFamily,
+    ResnetTabularFamily, TabmFamily, TcnFamily, TextTransformerFamily, TreesSpec, VitFamily,
 };
 use crate::layers::Cell;
 use crate::model::Design;
@@ -28,6 +30,9 @@ pub enum Family {
     /// Ensemble of multi-layer perceptrons that share most of their weights; each member has its own loss and
     /// its own head (Gorishniy et al. 2024).
     Tabm(TabmFamily),
+    /// Multi-layer perceptron with the tuned defaults `RealMLP-TD` (Holzmüller et al. 2024): scaled and clipped
+    /// numbers, number embeddings, learned scales and activations, and defaults of `[train]`.
+    Realmlp(RealmlpFamily),
     /// Residual network for images, with torchvision's names (He et al. 2016).
     Resnet(ResnetFamily),
     /// Vision transformer with a class token (Dosovitskiy et al. 2021).
@@ -72,6 +77,23 @@ impl Family {
         }
     }
 
+    /// The family for a first target of this kind, on which some defaults depend.
+    pub(crate) fn for_target(self, kind: TargetKind) -> Self {
+        match self {
+            Self::Realmlp(family) => Self::Realmlp(family.for_target(kind)),
+            other => other,
+        }
+    }
+
+    /// Defaults of `[train]` that belong to the family, for a first target of this kind; `None` without.
+    pub(crate) fn train_defaults(&self, kind: TargetKind) -> Option<Value> {
+        match self {
+            Self::Realmlp(_) => Some(RealmlpFamily::train_defaults(kind)),
+            Self::Tabm(_) => Some(TabmFamily::train_defaults()),
+            _ => None,
+        }
+    }
+
     /// Name of the family in a config.
     pub fn name(&self) -> &'static str {
         match self {
@@ -80,6 +102,7 @@ impl Family {
             Self::ResnetTabular(_) => "resnet_tabular",
             Self::FtTransformer(_) => "ft_transformer",
             Self::Tabm(_) => "tabm",
+            Self::Realmlp(_) => "realmlp",
             Self::Resnet(_) => "resnet",
             Self::Vit(_) => "vit",
             Self::Lstm(_) => "lstm",
@@ -105,6 +128,7 @@ impl Family {
             Self::ResnetTabular(family) => family.design(),
             Self::FtTransformer(family) => family.design(),
             Self::Tabm(family) => family.design(),
+            Self::Realmlp(family) => family.design(),
             Self::Resnet(family) => family.design(),
             Self::Vit(family) => family.design(),
             Self::Lstm(sizes) => sizes.design(Cell::Lstm),
@@ -129,12 +153,13 @@ mod tests {
     use crate::parse_model_file;
 
     /// Each family with some of its keys.
-    const SMALLEST: [&str; 19] = [
+    const SMALLEST: [&str; 20] = [
         "family = 'mlp'\nhidden = [4]",
         "family = 'cnn'\nchannels = [4]\nhidden = 4",
         "family = 'resnet_tabular'",
         "family = 'ft_transformer'",
         "family = 'tabm'\nhidden = [4]",
+        "family = 'realmlp'\nhidden = [4]",
         "family = 'resnet'\ndepth = 34",
         "family = 'vit'\npatch = 4\nblocks = 1\nwidth = 8\nheads = 2",
         "family = 'lstm'\nwidth = 4",

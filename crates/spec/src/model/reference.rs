@@ -21,7 +21,7 @@ pub enum Model {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileRef {
-    /// Path of the file.
+    /// Path of the file. Keys of the model in `--set` replace those of the file.
     pub file: String,
 }
 

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::train::ShareSchedule;
+
 /// Settings of the optimizer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,9 @@ pub struct Optimizer {
     /// Decay of the two moments. Default: 0.9 and 0.999 for `AdamW`, 0.9 and 0.99 for Lion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub betas: Option<[f64; 2]>,
+    /// Schedule of the weight decay of `AdamW`.
+    #[serde(default)]
+    pub decay_schedule: ShareSchedule,
 }
 
 /// Update rule.
@@ -56,6 +61,10 @@ pub struct Group {
     /// Weight decay in place of `optimizer.weight_decay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
+    /// Divide the rate by the square root of the number of inputs of each weight and multiply the decay by it:
+    /// the neural tangent parametrisation (Jacot et al. 2018) for `AdamW`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub width_scaled: bool,
 }
 
 fn one() -> f64 {

@@ -41,6 +41,33 @@ pub enum ScheduleKind {
     /// `final_ratio` of it (Smith and Topin 2018), as `torch.optim.lr_scheduler.OneCycleLR`. It needs no
     /// warm-up.
     OneCycle,
+    /// Four cosine waves from 0 over the peak to 0, each twice as long as the one before (Holzmüller et al. 2024,
+    /// C.1). It needs no warm-up, and `final_ratio` does not apply.
+    Coslog4,
     /// Multiplied by `factor` if the metric has not improved for `patience` evaluations.
     Plateau,
+}
+
+/// Schedule of a quantity other than the learning rate, as a share of its configured value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ShareSchedule {
+    /// The configured value at all steps.
+    #[default]
+    Constant,
+    /// The configured value for the first half of the steps, then half a cosine down to 0.
+    FlatCos,
+}
+
+impl ShareSchedule {
+    /// Share of the configured value after the part `done` of all steps.
+    pub fn share(self, done: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::FlatCos => {
+                let falling = (2.0 * done - 1.0).clamp(0.0, 1.0);
+                0.5 * (1.0 + (std::f64::consts::PI * falling).cos())
+            }
+        }
+    }
 }

@@ -167,7 +167,12 @@ const KEYS: &[KeyRule] = &[
     },
     KeyRule {
         key: "scale",
-        is_set: |i| matches!(i.scale, Some(Scaling::Robust | Scaling::Quantile | Scaling::Power)),
+        is_set: |i| {
+            matches!(
+                i.scale,
+                Some(Scaling::Robust | Scaling::RobustClip | Scaling::Quantile | Scaling::Power)
+            )
+        },
         kinds: &[Kind::Number],
         message: "this scale is only for numbers; write `standard`, `min_max` or `none`",
     },

@@ -33,9 +33,9 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
 fn check_folds(config: &Config, found: &mut Findings) {
     let split = &config.split;
     found.add_if(
-        split.by == SplitBy::KFold && split.folds.is_none() || split.folds.is_none() && split.fold.is_some(),
+        split.fold_count().is_none() && split.fold.is_some(),
         "/split/folds",
-        "`by = \"k_fold\"` and `fold` require `folds`, the number of parts; add it",
+        "`fold` requires `folds`, the number of parts; add it, or remove `fold`",
     );
     found.add_if(
         split.folds.is_some() && matches!(split.by, SplitBy::Random | SplitBy::Predefined),
@@ -43,7 +43,7 @@ fn check_folds(config: &Config, found: &mut Findings) {
         "`folds` require `by`: `k_fold`, `stratified`, `group` or `time`; write one of them, or remove `folds`",
     );
     found.add_if(
-        split.folds.zip(split.fold).is_some_and(|(folds, fold)| fold >= folds),
+        split.fold_count().zip(split.fold).is_some_and(|(folds, fold)| fold >= folds),
         "/split/fold",
         "`fold` must be less than `folds`; folds are counted from 0",
     );

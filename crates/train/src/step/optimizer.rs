@@ -1,6 +1,9 @@
 //! Burn's optimisers as configured.
 
 mod adamw;
+mod decay_share;
+
+use std::collections::BTreeMap;
 
 use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
@@ -12,33 +15,51 @@ use burn::optim::{
 use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;
 use cupola_nn::Network;
-use cupola_spec::{Optimizer, OptimizerKind, Train, matches_pattern};
+use cupola_spec::{Group, Optimizer, OptimizerKind, Train, matches_pattern};
 
 use self::adamw::FusedAdamW;
+pub use self::decay_share::DecayShare;
 
 /// Optimiser of a run, which loads moments onto `device`. Weights without decay and configured groups become
-/// parameter groups; the last group that matches a weight applies.
-pub fn optimizer(train: &Train, network: &Network, device: &Device) -> ModuleOptimizer {
+/// parameter groups; the last group that matches a weight applies. `share` is the share of the configured weight decay
+/// that `AdamW` applies.
+pub fn optimizer(train: &Train, network: &Network, device: &Device, share: &DecayShare) -> ModuleOptimizer {
     let spec = &train.optimizer;
     let decayed = network.decayed_parameters();
     // Muon updates matrices only.
     let muon = if spec.kind == OptimizerKind::Muon { network.hidden_matrices() } else { Vec::new() };
-    let with = Grouping { spec, device, decayed: &decayed, muon: &muon };
+    let with = Grouping { spec, device, decayed: &decayed, muon: &muon, share };
     let all: Vec<ParamId> = network.parameter_ids().map(|(id, _)| id).collect();
     // The first optimiser has to match all parameters; its state type is that of the others.
     let base = match spec.kind {
-        OptimizerKind::Adamw | OptimizerKind::Muon => ModuleOptimizer::from(adamw(spec, 0.0)),
+        OptimizerKind::Adamw | OptimizerKind::Muon => ModuleOptimizer::from(adamw(spec, 0.0, share)),
         OptimizerKind::Sgd => ModuleOptimizer::from(sgd(spec, 0.0)),
         OptimizerKind::Lion => ModuleOptimizer::from(lion(spec, 0.0)),
         OptimizerKind::Adafactor => ModuleOptimizer::from(adafactor(0.0)),
     };
     let mut optimizer = with.add(base, &all, 1.0, spec.weight_decay);
     for group in &train.groups {
-        let named = network.parameter_ids().filter(|(_, name)| matches_pattern(&group.weights, name));
-        let ids: Vec<ParamId> = named.map(|(id, _)| id).collect();
-        optimizer = with.add(optimizer, &ids, group.rate, group.weight_decay.unwrap_or(spec.weight_decay));
+        let decay = group.weight_decay.unwrap_or(spec.weight_decay);
+        for (inputs, ids) in by_inputs(group, network) {
+            #[allow(clippy::cast_precision_loss, reason = "widths are small")]
+            let root = (inputs as f64).sqrt();
+            // A step shrinks weights by rate times decay, which the width must not change.
+            optimizer = with.add(optimizer, &ids, group.rate / root, decay * root);
+        }
     }
     optimizer
+}
+
+/// Parameters that a group matches, by the number of inputs that scales their rate: 1 unless the group is scaled by
+/// width.
+fn by_inputs(group: &Group, network: &Network) -> BTreeMap<usize, Vec<ParamId>> {
+    let mut matching: BTreeMap<usize, Vec<ParamId>> = BTreeMap::new();
+    for ((id, name), inputs) in network.parameter_ids().zip(network.parameter_inputs()) {
+        if matches_pattern(&group.weights, name) {
+            matching.entry(if group.width_scaled { inputs } else { 1 }).or_default().push(id);
+        }
+    }
+    matching
 }
 
 /// Division of parameters into groups.
@@ -47,6 +68,7 @@ struct Grouping<'a> {
     device: &'a Device,
     decayed: &'a [ParamId],
     muon: &'a [ParamId],
+    share: &'a DecayShare,
 }
 
 impl Grouping<'_> {
@@ -64,7 +86,7 @@ impl Grouping<'_> {
             optimizer = match self.spec.kind {
                 OptimizerKind::Muon if is_muon => self.group(optimizer, group, muon(decay), rate),
                 OptimizerKind::Adamw | OptimizerKind::Muon => {
-                    self.group(optimizer, group, adamw(self.spec, decay), rate)
+                    self.group(optimizer, group, adamw(self.spec, decay, self.share), rate)
                 }
                 OptimizerKind::Sgd => self.group(optimizer, group, sgd(self.spec, decay), rate),
                 OptimizerKind::Lion => self.group(optimizer, group, lion(self.spec, decay), rate),
@@ -85,8 +107,8 @@ impl Grouping<'_> {
     }
 }
 
-fn adamw(spec: &Optimizer, decay: f64) -> FusedAdamW {
-    FusedAdamW::new(spec.betas.unwrap_or([0.9, 0.999]), decay)
+fn adamw(spec: &Optimizer, decay: f64, share: &DecayShare) -> FusedAdamW {
+    FusedAdamW::new(spec.betas.unwrap_or([0.9, 0.999]), decay, share.clone())
 }
 
 #[allow(clippy::cast_possible_truncation)]

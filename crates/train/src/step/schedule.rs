@@ -20,6 +20,14 @@ pub struct Clock {
     pub total: u64,
 }
 
+impl Clock {
+    /// Part of all steps that is done before `step`, counted from 0.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn done(self, step: u64) -> f64 {
+        (step as f64 / self.total.max(1) as f64).min(1.0)
+    }
+}
+
 /// Learning rate of `step`, counted from 0: linear warm-up from 0 that reaches `peak` at step `warmup_steps`,
 /// then the schedule's shape, which ends with the last step. `reductions` is the number of reductions by the
 /// plateau schedule.
@@ -30,11 +38,11 @@ pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, clock: Clock, re
     if schedule.kind == ScheduleKind::OneCycle {
         return one_cycle(peak, low, step, clock.total);
     }
-    if step < warmup {
+    if step < warmup && schedule.kind != ScheduleKind::Coslog4 {
         return peak * (step + 1) as f64 / (warmup + 1) as f64;
     }
     let span = clock.total.saturating_sub(warmup + 1).max(1) as f64;
-    let done = ((step - warmup) as f64 / span).min(1.0);
+    let done = (step.saturating_sub(warmup) as f64 / span).min(1.0);
     let times = |n: u64| peak * schedule.factor.powi(i32::try_from(n).unwrap_or(i32::MAX));
     match schedule.kind {
         ScheduleKind::Constant | ScheduleKind::OneCycle => peak,
@@ -43,7 +51,14 @@ pub fn learning_rate(schedule: &Schedule, peak: f64, step: u64, clock: Clock, re
         ScheduleKind::Linear => peak + (low - peak) * done,
         ScheduleKind::Step => times(step / clock.steps_per_epoch.max(1) / schedule.step_epochs.max(1) as u64),
         ScheduleKind::Plateau => times(reductions),
+        ScheduleKind::Coslog4 => peak * coslog(4, clock.done(step)),
     }
+}
+
+/// Cosine waves between 0 and 1, each twice as long as the one before (Holzmüller et al. 2024, C.1).
+fn coslog(waves: i32, done: f64) -> f64 {
+    let phase = (1.0 + (2.0_f64.powi(waves) - 1.0) * done).log2();
+    0.5 * (1.0 - (std::f64::consts::TAU * phase).cos())
 }
 
 /// One-cycle schedule (Smith and Topin 2018).
@@ -86,6 +101,23 @@ mod tests {
         assert!((rate(104) - 0.1).abs() < 1e-12);
         assert!((rate(500) - 0.1).abs() < 1e-12);
         assert!((1..105).all(|s| if s <= 4 { rate(s) > rate(s - 1) } else { rate(s) < rate(s - 1) }));
+    }
+
+    #[test]
+    fn coslog4_is_pytabkits() {
+        // get_schedule('coslog4') of pytabkit 1.7.3.
+        let expected = [
+            (0, 0.0),
+            (1, 0.323_689_0),
+            (2, 0.718_354_7),
+            (5, 0.493_489_3),
+            (10, 0.073_618_9),
+            (15, 0.875_657_7),
+        ];
+        for (step, share) in expected {
+            let found = learning_rate(&schedule(ScheduleKind::Coslog4), 2.0, step, clock(20), 0);
+            assert!((found - 2.0 * share).abs() < 1e-6, "step {step}: {found}, pytabkit {share}");
+        }
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn optimisers_take_pytorchs_steps() {
             weights.insert(key.to_owned(), Array { shape, data: golden.start[key].clone() });
         }
         let mut network = Network::load(&architecture, &weights, &device).unwrap();
-        let mut optimizer = optimizer(&train, &network, &Device::flex());
+        let mut optimizer = optimizer(&train, &network, &Device::flex(), &crate::DecayShare::default());
         for _ in 0..5 {
             let input = InputBatch::new(8, golden.x.clone(), Vec::new(), &device);
             let targets = LossTargets::numbers(golden.y.clone(), &device);

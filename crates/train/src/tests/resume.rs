@@ -5,11 +5,12 @@ use cupola_prep::{Column, Frame, SplitPart, prepare};
 use super::*;
 
 /// Name, `[[inputs]]`, `[model]`.
-const FAMILIES: [(&str, &str, &str); 17] = [
+const FAMILIES: [(&str, &str, &str); 18] = [
     ("mlp", NUMBERS, "family = 'mlp'\nhidden = [6]\ndropout = 0.3\nnumbers = { kind = 'periodic' }"),
     ("resnet_tabular", NUMBERS, "family = 'resnet_tabular'\nwidth = 6\nhidden = 8"),
     ("ft_transformer", NUMBERS, "family = 'ft_transformer'\nblocks = 1\nwidth = 8\nheads = 2"),
     ("tabm", BINS, "family = 'tabm'\nmembers = 3\nhidden = [6]"),
+    ("realmlp", NUMBERS, "family = 'realmlp'\nhidden = [6]"),
     ("cnn", IMAGE, "family = 'cnn'\nchannels = [3]\nhidden = 5\ndropout = 0.3"),
     ("resnet", IMAGE, "family = 'resnet'\ndepth = 18\nwidth = 2\nstem = 'small'\ndrop_path = 0.3"),
     (

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, FloatDType};
-use cupola_nn::{Network, PretrainedWeights, RandomWeights};
+use cupola_nn::{InputBatch, Network, PretrainedWeights, RandomWeights};
 use cupola_prep::{Augmenter, SplitPart};
 
 use super::Trainer;
@@ -15,13 +15,17 @@ use crate::group::{DeviceGroup, GroupMember};
 use crate::job::Job;
 use crate::objective::objectives;
 use crate::step::{Clock, LossScale, MovingAverage, RunRate, Stepper};
-use crate::step::{check_batch_norm, configured_micro_batch, optimizer};
+use crate::step::{DecayShare, check_batch_norm, configured_micro_batch, optimizer};
+
+/// Largest number of rows that linear layers are started from.
+const START_ROWS: usize = 2048;
 
 /// Networks and optimiser that a run starts with.
 struct Start {
     network: Network,
     average: Option<Network>,
     optimizer: ModuleOptimizer,
+    decay: DecayShare,
     /// `None` for a run without a checkpoint.
     state: Option<ResumeState>,
 }
@@ -32,17 +36,21 @@ impl Start {
         let network = found.network(job.architecture, device)?.cast_activations(dtype);
         let average =
             found.ema_network(job.architecture, &job.device)?.map(|average| average.cast_activations(dtype));
-        let fresh = optimizer(train, &network, &job.device);
+        let decay = DecayShare::default();
+        let fresh = optimizer(train, &network, &job.device, &decay);
         let average = average.or_else(|| (train.ema > 0.0).then(|| network.valid()));
         let optimizer = found.restore(fresh)?;
-        Ok(Self { network, average, optimizer, state: Some(found.progress) })
+        Ok(Self { network, average, optimizer, decay, state: Some(found.progress) })
     }
 
     fn fresh(job: &Job<'_>, device: &Device) -> Result<Self, Error> {
         let train = &job.run.train;
         let mut random = RandomWeights { seed: job.run.seed };
         let network = match job.start {
-            None => Network::build(job.architecture, &mut random, device)?,
+            None => {
+                let network = Network::build(job.architecture, &mut random, device)?;
+                if job.run.design.data_start { started_from_rows(job, network, device)? } else { network }
+            }
             Some(weights) => {
                 let head = job.architecture.module_name("head");
                 let mut weights = PretrainedWeights { weights, head, random };
@@ -50,10 +58,22 @@ impl Start {
             }
         };
         let network = network.cast_activations(job.activation_dtype);
-        let optimizer = optimizer(train, &network, &job.device);
+        let decay = DecayShare::default();
+        let optimizer = optimizer(train, &network, &job.device, &decay);
         let average = (train.ema > 0.0).then(|| network.valid());
-        Ok(Self { network, average, optimizer, state: None })
+        Ok(Self { network, average, optimizer, decay, state: None })
     }
+}
+
+/// The network with linear layers that fit rows spread over the training split.
+fn started_from_rows(job: &Job<'_>, network: Network, device: &Device) -> Result<Network, Error> {
+    let part = job.prepared.part(SplitPart::Train);
+    let rows = limit_rows(part.len(), job.run.train.limit_train);
+    let used = rows.min(START_ROWS);
+    let batch: Vec<usize> = (0..used).map(|index| index * rows / used).collect();
+    let examples = part.gather(&batch)?.examples;
+    let input = InputBatch::new(examples.rows, examples.dense, examples.indices, device);
+    Ok(network.start_from_rows(&input, job.run.seed)?)
 }
 
 impl<'a> Trainer<'a> {
@@ -93,6 +113,7 @@ impl<'a> Trainer<'a> {
                 least,
                 network: Some(start.network),
                 optimizer: start.optimizer,
+                decay: start.decay,
                 scale: (job.activation_dtype == Some(FloatDType::F16)).then(LossScale::start),
             },
             average: MovingAverage::new(train.ema, start.average),

@@ -78,12 +78,18 @@ pub(super) fn grow(
     nodes
 }
 
+/// Number of times that each row is drawn for a tree, which are its first draws.
+pub(super) fn drawn_rows(rows: usize, draws: &mut TreeDraws) -> Vec<u32> {
+    let mut counts = vec![0_u32; rows];
+    for _ in 0..rows {
+        counts[draws.below(rows)] += 1;
+    }
+    counts
+}
+
 /// Rows that are drawn, with the number of times.
 fn bootstrap(values: &[f64], draws: &mut TreeDraws) -> Vec<Sample> {
-    let mut counts = vec![0_u32; values.len()];
-    for _ in 0..values.len() {
-        counts[draws.below(values.len())] += 1;
-    }
+    let counts = drawn_rows(values.len(), draws);
     let each = (0..).zip(counts).zip(values).filter(|((_, weight), _)| *weight > 0);
     each.map(|((row, weight), value)| Sample { row, weight, value: *value }).collect()
 }

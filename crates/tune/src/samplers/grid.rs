@@ -1,8 +1,10 @@
 //! Exhaustive search of all combinations.
 
+use std::collections::HashSet;
+
 use super::{SampleRequest, Sampler};
 use crate::numeric::DrawStream;
-use crate::{ParamValues, SearchSpace, TuneError};
+use crate::{ParamValues, SearchSpace, SpaceParam, TuneError};
 
 /// Purpose of the draws of this sampler.
 const PURPOSE: u64 = 4;
@@ -11,8 +13,8 @@ const PURPOSE: u64 = 4;
 const POINTS: usize = 10_000;
 
 /// All combinations of the values of parameters with `step` or `choices`, in a random order that depends on the seed.
-/// The number of the trial is the place in that order, so that parallel workers try no point twice. Conditional
-/// parameters multiply only the combinations in which they are active.
+/// A trial gets the first point in that order that no earlier trial has, so that parallel workers try no point twice and
+/// those of a queue are not tried again. Conditional parameters multiply only the combinations in which they are active.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GridSampler;
 
@@ -22,33 +24,36 @@ impl GridSampler {
     /// # Errors
     /// A parameter with infinitely many values, or too many points.
     pub fn points(space: &SearchSpace) -> Result<usize, TuneError> {
-        let mut walk = GridWalk { names: values_of(space)?, space, wanted: usize::MAX, seen: 0, found: None };
-        walk.descend(0, &mut ParamValues::new());
-        if walk.seen > POINTS { Err(TuneError::GridTooLarge { limit: POINTS }) } else { Ok(walk.seen) }
+        GridWalk::all(space).map(|points| points.len())
     }
 }
 
 impl Sampler for GridSampler {
-    #[allow(clippy::cast_possible_truncation)]
     fn sample(&self, request: &SampleRequest<'_>) -> Result<ParamValues, TuneError> {
-        let points = Self::points(request.space)?;
-        let exhausted = TuneError::GridExhausted { points };
-        let place = usize::try_from(request.trial).ok().filter(|place| *place < points).ok_or(exhausted)?;
+        let points = GridWalk::all(request.space)?;
+        let count = points.len();
+        let tried: HashSet<Vec<i64>> =
+            request.history.iter().map(|trial| place(request.space, &trial.params)).collect();
         let mut stream = DrawStream::new(request.seed, PURPOSE, 0);
-        let mut order: Vec<usize> = (0..points).collect();
-        for last in (1..points).rev() {
+        let mut order: Vec<usize> = (0..count).collect();
+        for last in (1..count).rev() {
             order.swap(last, stream.below(last + 1));
         }
-        let mut walk = GridWalk {
-            names: values_of(request.space)?,
-            space: request.space,
-            wanted: order[place],
-            seen: 0,
-            found: None,
-        };
-        walk.descend(0, &mut ParamValues::new());
-        walk.found.ok_or(TuneError::GridExhausted { points })
+        let next = order.into_iter().find(|point| !tried.contains(&place(request.space, &points[*point])));
+        next.map(|point| points[point].clone()).ok_or(TuneError::GridExhausted { points: count })
     }
+}
+
+/// Step of each parameter on its scale, -1 where it is inactive: equal for equal points, whatever the rounding of their
+/// values.
+#[allow(clippy::cast_possible_truncation)]
+fn place(space: &SearchSpace, values: &ParamValues) -> Vec<i64> {
+    let step = |(name, param): (&String, &SpaceParam)| {
+        let scale = param.distribution.scale();
+        let step = scale.step.filter(|step| *step > 0.0).unwrap_or(1.0);
+        values.get(name).map_or(-1, |value| ((value - scale.low) / step).round() as i64)
+    };
+    space.params().iter().map(step).collect()
 }
 
 /// Values of each parameter.
@@ -68,25 +73,29 @@ fn values_of(space: &SearchSpace) -> Result<Vec<(&str, Vec<f64>)>, TuneError> {
     Ok(lists)
 }
 
-/// Depth-first walk over the points, which ends at the wanted one.
+/// Depth-first walk over the points.
 struct GridWalk<'a> {
     names: Vec<(&'a str, Vec<f64>)>,
     space: &'a SearchSpace,
-    wanted: usize,
-    seen: usize,
-    found: Option<ParamValues>,
+    points: Vec<ParamValues>,
 }
 
-impl GridWalk<'_> {
+impl<'a> GridWalk<'a> {
+    fn all(space: &'a SearchSpace) -> Result<Vec<ParamValues>, TuneError> {
+        let mut walk = Self { names: values_of(space)?, space, points: Vec::new() };
+        walk.descend(0, &mut ParamValues::new());
+        if walk.points.len() > POINTS {
+            return Err(TuneError::GridTooLarge { limit: POINTS });
+        }
+        Ok(walk.points)
+    }
+
     fn descend(&mut self, depth: usize, values: &mut ParamValues) {
-        if self.found.is_some() || self.seen > POINTS {
+        if self.points.len() > POINTS {
             return;
         }
         let Some((name, choices)) = self.names.get(depth).cloned() else {
-            if self.seen == self.wanted {
-                self.found = Some(values.clone());
-            }
-            self.seen += 1;
+            self.points.push(values.clone());
             return;
         };
         if !self.space.is_active(name, values) {
@@ -108,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{SpaceParam, StudyDirection};
+    use crate::{StudyDirection, TrialState, TrialView};
 
     fn space(params: serde_json::Value) -> SearchSpace {
         let params: IndexMap<String, SpaceParam> = serde_json::from_value(params).expect("params");
@@ -127,18 +136,29 @@ mod tests {
         }));
         // Three widths for the first kind, three widths by four depths for the second.
         assert_eq!(GridSampler::points(&space), Ok(15));
-        let request = |trial| SampleRequest {
-            space: &space,
-            directions: &[StudyDirection::Minimize],
-            history: &[],
-            trial,
-            seed: 2,
+        let mut history: Vec<TrialView> = Vec::new();
+        let next = |history: &[TrialView]| {
+            let directions = &[StudyDirection::Minimize];
+            let trial = history.len() as u64;
+            GridSampler.sample(&SampleRequest { space: &space, directions, history, trial, seed: 2 })
         };
-        let points: BTreeSet<String> = (0..15)
-            .map(|trial| format!("{:?}", GridSampler.sample(&request(trial)).expect("a point")))
-            .collect();
-        assert_eq!(points.len(), 15);
-        assert_eq!(GridSampler.sample(&request(15)), Err(TuneError::GridExhausted { points: 15 }));
+        let trial = |params: ParamValues| {
+            let (values, intermediate) = (Vec::new(), Vec::new());
+            TrialView { number: 0, state: TrialState::Failed, params, values, intermediate }
+        };
+        // Read from a journal, the first point differs in its last digit; another trial was not on the grid.
+        let mut first = next(&history).expect("a point");
+        first.values_mut().for_each(|value| *value *= 1.0 + f64::EPSILON);
+        history.push(trial(first));
+        history.push(trial([("width".to_owned(), 100.0)].into_iter().collect()));
+        let mut points = BTreeSet::new();
+        for _ in 0..14 {
+            let point = next(&history).expect("a point");
+            points.insert(format!("{point:?}"));
+            history.push(trial(point));
+        }
+        assert_eq!(points.len(), 14);
+        assert_eq!(next(&history), Err(TuneError::GridExhausted { points: 15 }));
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub enum StudyError {
         /// Reason.
         why: String,
     },
+    /// A folder where the journal should be.
+    #[error(
+        "{path} is a folder, expected the journal of a study; move it away, or give another name with --study"
+    )]
+    NotAJournal {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A study that began with another config.
     #[error("study {name} began with another config; give another name with --study, or restore the config")]
     OtherConfig {

@@ -31,6 +31,9 @@ impl JournalStorage {
     /// # Errors
     /// [`StudyError::Io`], [`StudyError::Damaged`] names the first line that is no operation.
     pub fn open(path: &Path, worker: &str) -> Result<Self, StudyError> {
+        if path.is_dir() {
+            return Err(StudyError::NotAJournal { path: path.to_owned() });
+        }
         if let Some(folder) = path.parent() {
             cupola_store::create_folder(folder)?;
         }
@@ -88,6 +91,9 @@ impl JournalStorage {
             }
             let text = std::str::from_utf8(&line).map_err(|error| self.damaged(error.to_string()))?;
             let operation = JournalOperation::parse(text.trim()).map_err(|why| self.damaged(why.0))?;
+            if let Some(missing) = self.state.missing(&operation) {
+                return Err(self.damaged(missing));
+            }
             self.state.apply(operation);
             self.offset += read as u64;
             self.lines += 1;

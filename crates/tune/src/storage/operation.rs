@@ -135,9 +135,13 @@ impl JournalOperation {
             10 => Some(Self::Ignored),
             code => return Err(InvalidOperation(format!("unknown `op_code` {code}"))),
         };
-        found.ok_or_else(|| {
+        let found = found.ok_or_else(|| {
             InvalidOperation(format!("keys of `op_code` {code} are missing or of another type"))
-        })
+        })?;
+        match found.impossible_value() {
+            Some(why) => Err(InvalidOperation(why)),
+            None => Ok(found),
+        }
     }
 
     /// The line of the operation, without its line end.

@@ -110,6 +110,23 @@ impl JournalState {
         self.trials.len()
     }
 
+    /// First study or trial that an operation changes and that no earlier one has created, as a journal whose lines were
+    /// removed has it; `None` for a journal that is whole.
+    pub fn missing(&self, operation: &JournalOperation) -> Option<String> {
+        let (kind, index, known) = match operation {
+            JournalOperation::DeleteStudy { study }
+            | JournalOperation::StudyAttribute { study, .. }
+            | JournalOperation::CreateTrial { study, .. } => ("study", *study, self.studies.len()),
+            JournalOperation::Parameter { trial, .. }
+            | JournalOperation::State { trial, .. }
+            | JournalOperation::Intermediate { trial, .. }
+            | JournalOperation::TrialAttribute { trial, .. } => ("trial", *trial, self.trials.len()),
+            JournalOperation::CreateStudy { .. } | JournalOperation::Ignored => return None,
+        };
+        (index >= known)
+            .then(|| format!("{kind} {index} does not exist here; a line before this one is missing"))
+    }
+
     /// Applies an operation. `false` if it comes too late, or names what does not exist, and so has no effect.
     pub fn apply(&mut self, operation: JournalOperation) -> bool {
         match operation {

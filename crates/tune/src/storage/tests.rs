@@ -155,3 +155,44 @@ fn processes_take_turns() {
     let names: Vec<String> = (0..100).map(|number| format!("study-{number}")).collect();
     assert!(storage.state().study_names().eq(names.iter().map(String::as_str)));
 }
+
+#[test]
+fn damage_names_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.log");
+    let study = r#"{"op_code":0,"worker_id":"w","study_name":"s","directions":[1]}"#;
+    let trial = r#"{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":null}"#;
+    let choices = r#"{\"name\":\"CategoricalDistribution\",\"attributes\":{\"choices\":[\"a\",\"b\"]}}"#;
+    let choice = |internal: &str| {
+        format!(
+            r#"{{"op_code":5,"worker_id":"w","trial_id":0,"param_name":"p","param_value_internal":{internal},"distribution":"{choices}"}}"#
+        )
+    };
+    let ended =
+        |values: &str| format!(r#"{{"op_code":6,"worker_id":"w","trial_id":0,"state":1,"values":{values}}}"#);
+    let (first, third, nan) = (choice("1.0"), choice("2.0"), choice("NaN"));
+    let (half, not) = (ended("[0.5]"), ended("[NaN]"));
+    let cases: [(&[&str], &str); 6] = [
+        (&[study, trial, &first, &half], ""),
+        (&[trial, &first], ":1: study 0 does not exist here"),
+        (&[study, &first], ":2: trial 0 does not exist here"),
+        (&[study, trial, &third], ":3: parameter `p` is choice 2 of 2"),
+        (&[study, trial, &nan], ":3: parameter `p` is NaN"),
+        (&[study, trial, &first, &not], ":4: a value of the trial is NaN"),
+    ];
+    for (lines, expected) in cases {
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+        match JournalStorage::open(&path, "w") {
+            Ok(_) => assert_eq!(expected, "", "{lines:?}"),
+            Err(error) => {
+                let text = error.to_string();
+                assert!(
+                    !expected.is_empty() && text.contains(expected) && text.contains("restore"),
+                    "{text}"
+                );
+            }
+        }
+    }
+    let error = JournalStorage::open(folder.path(), "w").unwrap_err();
+    assert!(matches!(error, StudyError::NotAJournal { .. }), "{error}");
+}

@@ -9,14 +9,28 @@ use crate::error::Error;
 use crate::event::WorkflowEvent;
 use crate::session::Session;
 
-/// Data of the latest run, for the next one if it has the same rows and examples.
-#[derive(Default)]
+/// Data of the latest runs, for the next one if it has the same rows and examples.
 pub(crate) struct KeptData {
-    kept: Option<(String, LoadedData)>,
+    /// Data by the key of its stage, the latest last.
+    kept: Vec<(String, LoadedData)>,
+    /// Largest number of encodings in memory.
+    most: usize,
+}
+
+impl Default for KeptData {
+    /// Data of one run.
+    fn default() -> Self {
+        Self::of_runs(1)
+    }
 }
 
 impl KeptData {
-    /// Data of a run. What the run before has loaded is used where the prepare stage has the same key: the files of
+    /// Data of so many encodings, at least one.
+    pub fn of_runs(most: usize) -> Self {
+        Self { kept: Vec::new(), most: most.max(1) }
+    }
+
+    /// Data of a run. What an earlier run has loaded is used where the prepare stage has the same key: the files of
     /// the source are unchanged, and the runs differ only in keys that examples do not depend on, such as those of
     /// `[model]` and `[train]`.
     ///
@@ -29,16 +43,19 @@ impl KeptData {
         roots: &[PathBuf],
     ) -> Result<&LoadedData, Error> {
         let stage = session.prepared_stage(run, roots)?;
-        let known = self.kept.take().filter(|(key, _)| stage.is_reusable() && *key == stage.key());
-        let kept = match known {
-            Some(kept) => {
-                session.emit(&WorkflowEvent::PreparedReused { stage: stage.short() });
-                kept
-            }
-            // The data of the run before is dropped by now: memory never holds both.
-            None => (stage.key().to_owned(), session.load_stage(run, roots, stage)?),
+        let known = self.kept.iter().position(|(key, _)| stage.is_reusable() && *key == stage.key());
+        let kept = if let Some(at) = known {
+            session.emit(&WorkflowEvent::PreparedReused { stage: stage.short() });
+            self.kept.remove(at)
+        } else {
+            // The oldest data is dropped before other data is read, so that memory never holds more than `most`.
+            let surplus = (self.kept.len() + 1).saturating_sub(self.most);
+            self.kept.drain(..surplus);
+            (stage.key().to_owned(), session.load_stage(run, roots, stage)?)
         };
-        Ok(&self.kept.insert(kept).1)
+        self.kept.push(kept);
+        let at = self.kept.len() - 1;
+        Ok(&self.kept[at].1)
     }
 }
 
@@ -72,7 +89,7 @@ mod tests {
             _ => {}
         };
         let session = Session::new(Home::new(folder.path().join("home")), &observer);
-        let mut kept = KeptData::default();
+        let mut kept = KeptData::of_runs(1);
         let mut load = |set: &[&str]| {
             let overrides: Vec<String> = set.iter().map(|one| (*one).to_owned()).collect();
             let source = ConfigSource::file(config.clone()).with_overrides(overrides);
@@ -86,7 +103,38 @@ mod tests {
         // Another seed splits the rows in another way, and a changed file has other rows.
         assert_eq!(load(&["seed=5"]), ["loaded"]);
         assert_eq!(load(&["seed=5", "model.leaves=7"]), ["reused"]);
+        // Boosted trees take numbers that are missing, and categories by their number; other models do not.
+        assert_eq!(load(&["seed=5", "model={family='random_forest'}"]), ["loaded"]);
+        assert_eq!(load(&["seed=5", "model={family='mlp'}"]), ["reused"]);
+        assert_eq!(load(&["seed=5", "model={family='realmlp'}"]), ["loaded"]);
         rows("40,p\n");
         assert_eq!(load(&["seed=5"]), ["loaded"]);
+    }
+
+    #[test]
+    fn encodings_that_take_turns_are_kept_up_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows: String =
+            (0..40).map(|row| format!("{row},{}\n", ["p", "q"][row % 2])).collect::<Vec<_>>().concat();
+        std::fs::write(folder.path().join("a.csv"), format!("x,y\n{rows}")).unwrap();
+        let config = folder.path().join("a.toml");
+        std::fs::write(&config, CONFIG).unwrap();
+        let loads = Mutex::new(0);
+        let observer = |event: &WorkflowEvent<'_>| {
+            if let WorkflowEvent::DataLoaded { .. } = event {
+                *loads.lock().unwrap() += 1;
+            }
+        };
+        let session = Session::new(Home::new(folder.path().join("home")), &observer);
+        let mut kept = KeptData::of_runs(2);
+        let mut load = |seed: u64| {
+            let source = ConfigSource::file(config.clone()).with_overrides(vec![format!("seed={seed}")]);
+            let run = session.run_config(&source).unwrap();
+            kept.load(&session, &run, &source.roots()).unwrap().train_rows();
+            std::mem::take(&mut *loads.lock().unwrap())
+        };
+        assert_eq!([1, 2, 1, 2].map(&mut load), [1, 1, 0, 0]);
+        // The third drops the one that was used longest ago.
+        assert_eq!([3, 2, 1].map(&mut load), [1, 0, 1]);
     }
 }

@@ -6,7 +6,7 @@ use cupola_datasets::{Collection, Datasets, LoadRequest, collect};
 use cupola_prep::Prepared;
 use cupola_registry::Home;
 use cupola_sources::{FileVersion, TextColumns};
-use cupola_spec::{Run, Source};
+use cupola_spec::{Run, Source, TreesSpec};
 use cupola_store::{StagedFolder, sha256_hex};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,7 +19,7 @@ use crate::models::pretrained;
 use crate::session::Session;
 
 /// Raised when the same rows and config become other examples.
-const PREPARE_VERSION: u32 = 4;
+const PREPARE_VERSION: u32 = 5;
 const STAGE_FILE: &str = "stage.json";
 
 /// Prepare stage of a config with the data as it is now.
@@ -91,6 +91,9 @@ fn key(run: &Run, source: &Collection, test: Option<&Collection>) -> String {
         "uncertainty": run.uncertainty,
         "targets": run.targets.iter().collect::<Vec<_>>(),
         "table": run.design.table,
+        "columns": run.design.columns,
+        // Boosted trees split categories by sets and leave numbers unfilled.
+        "boosted": matches!(run.trees, Some(TreesSpec::Boosted(_))),
         "tokenizer": run.start.as_ref().map(|start| &start.package),
         "seed": run.seed,
     });

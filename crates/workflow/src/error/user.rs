@@ -74,7 +74,11 @@ pub(super) fn store(error: &cupola_store::Error) -> bool {
 pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
     use cupola_tune::StudyError as E;
     match error {
-        E::OtherConfig { .. } | E::Missing { .. } | E::Tune(_) | E::Damaged { .. } => true,
+        E::OtherConfig { .. }
+        | E::Missing { .. }
+        | E::Tune(_)
+        | E::Damaged { .. }
+        | E::NotAJournal { .. } => true,
         E::Io { source, .. } => {
             use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
             matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)

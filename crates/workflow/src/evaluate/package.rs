@@ -31,6 +31,7 @@ use super::target::SplitToEvaluate;
 use crate::error::Error;
 use crate::event::{CollectionEvents, WorkflowEvent};
 use crate::models::inference::{CHUNK, LoadedModel, explained, in_fitting_spelling, lacks_column};
+use crate::models::predict::is_row_by_row;
 use crate::session::Session;
 
 /// Rows that the latency is measured with.
@@ -183,9 +184,7 @@ impl Session<'_> {
     ) -> Result<SourceOutputs, Error> {
         let package = model.predictor.package.clone();
         let plan = &package.plan;
-        let one_each =
-            plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. });
-        if !one_each {
+        if !is_row_by_row(plan) {
             if let SubgroupColumns::Named(_) = subgroups {
                 let what = if plan.window().is_some() { "windows of a series" } else { "texts" };
                 return Err(Error::NoSubgroups { package: model.package.label(), what });
@@ -257,7 +256,7 @@ impl Session<'_> {
     }
 
     /// Opens a source as a package reads it: with the spelling of the training files if the rows lack a column otherwise.
-    fn rows_in_pieces(&self, source: &Source, plan: &Plan) -> Result<Stream, Error> {
+    pub(crate) fn rows_in_pieces(&self, source: &Source, plan: &Plan) -> Result<Stream, Error> {
         in_fitting_spelling(source, plan, &|data| self.open_as(data), &|rows: &Stream| {
             let names: Vec<&str> = rows.schema().fields().iter().map(|field| field.name().as_str()).collect();
             !lacks_column(plan, &|name| names.contains(&name))

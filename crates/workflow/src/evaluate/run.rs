@@ -45,6 +45,8 @@ pub(crate) struct RunEvaluation<'a> {
     objectives: &'a [TargetObjective],
     goal: Goal,
     splits: Vec<SplitEvaluation>,
+    /// Metrics of the training rows of a forest by the trees that have not drawn them.
+    pub out_of_bag: Option<Value>,
 }
 
 impl<'a> RunEvaluation<'a> {
@@ -55,7 +57,7 @@ impl<'a> RunEvaluation<'a> {
         objectives: &'a [TargetObjective],
         goal: Goal,
     ) -> Self {
-        Self { run, prepared, plan, objectives, goal, splits: Vec::new() }
+        Self { run, prepared, plan, objectives, goal, splits: Vec::new(), out_of_bag: None }
     }
 
     /// Evaluates a split.
@@ -190,6 +192,11 @@ impl<'a> RunEvaluation<'a> {
             ..of_package(package, &record.device, latency)
         };
         model.facts.push(("time per row".to_owned(), "measured with the engine that trained".to_owned()));
+        if let Some(found) = &self.out_of_bag {
+            let value = found["metrics"].get(self.goal.name()).and_then(Value::as_f64);
+            let text = |value| format!("{value:.4} on {} training rows", found["rows"]);
+            model.facts.extend(value.map(|value| (format!("out-of-bag {}", self.goal.name()), text(value))));
+        }
         let evaluation = Evaluation {
             model,
             data: data_section(&self.prepared.plan, &self.run.data.source.patterns().join(", "), &audits),

@@ -32,7 +32,7 @@ pub(super) struct SealedDecisions {
 ///
 /// # Errors
 /// [`Error::Decision`].
-pub(super) fn check_single(run: &Run) -> Result<(), Error> {
+pub(crate) fn check_single(run: &Run) -> Result<(), Error> {
     if run.uncertainty.as_ref().is_none_or(|own| own.method != UncertaintyMethod::CvPlus) {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::decisions::SealedDecisions;
 use super::final_model::FinalModel;
 use super::summary::{MeasuredBaseline, SplitMetrics, TrainingLength, TrainingSummary};
+use super::trees::OUT_OF_BAG;
 use super::{PublishedRun, Stage};
 use crate::CODE_VERSION;
 use crate::error::Error;
@@ -61,6 +62,7 @@ impl TrainedModel<'_> {
         let baseline = MeasuredBaseline::of(self.prepared, &self.objectives)?;
         let (splits, mut evaluation) = self.evaluate(stage, model, &sealed, baseline.as_ref())?;
         let importance = self.importance(model)?;
+        evaluation.out_of_bag = self.about.get(OUT_OF_BAG).cloned();
         evaluation.explain(&importance, &mut |examples| model.logits(&examples))?;
         let latency = evaluation.latency(&mut |examples| model.logits(&examples))?;
         let mut all = self.about.clone();

@@ -7,7 +7,7 @@ use cupola_train::{Job, Selection, TrainOutcome, logits};
 use cupola_trees::Trees;
 use serde_json::{Map, Value};
 
-use super::after::{AfterTraining, GrownRun};
+use super::after::{AfterTraining, GrownRun, TrainingEnd};
 use super::final_model::FinalModel;
 use super::network::best_so_far;
 use super::trees::GrownTrees;
@@ -45,6 +45,15 @@ pub(crate) enum TrialOutcome {
     Trained(Box<TrainedRun>),
     /// The run was stopped and can be resumed.
     Stopped,
+}
+
+impl TrialOutcome {
+    pub(super) fn of(end: TrainingEnd<TrainedRun>) -> Self {
+        match end {
+            TrainingEnd::Trained(run) => Self::Trained(Box::new(run)),
+            TrainingEnd::Stopped { .. } | TrainingEnd::Follower => Self::Stopped,
+        }
+    }
 }
 
 /// Run that is trained, and neither evaluated on the test split nor published.

@@ -8,8 +8,8 @@ use cupola_prep::{Examples, ExamplesWithTargets, FittedTarget, NumberOutputs, Pl
 use cupola_registry::{RunFolder, RunRecord, Status};
 use cupola_spec::{Run, TreesSpec, Trend};
 use cupola_train::{Selection, SplitOutputs, default_objectives, unreported_metric};
-use cupola_trees::{Trees, TreesRows, TreesTarget};
-use serde_json::{Map, json};
+use cupola_trees::{OutOfBag, Trees, TreesRows, TreesTarget};
+use serde_json::{Map, Value, json};
 
 use super::after::{AfterTraining, GrownRun, TrainingEnd};
 use super::final_model::FinalModel;
@@ -20,6 +20,9 @@ use super::{PublishedRun, Stage};
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
 use crate::event::WorkflowEvent;
+
+/// Entry of `metrics.json` with the out-of-bag metrics of a forest.
+pub(super) const OUT_OF_BAG: &str = "out_of_bag";
 
 /// Grows trees, and does what comes after. A resumed run has no checkpoint: its trees grow anew, and are the same.
 pub(super) fn train<A: AfterTraining>(
@@ -70,6 +73,9 @@ impl GrownRun<'_> {
         let Self { run, data, trees, folder, record, seconds, undefined } = self;
         let (prepared, plan) = (&data.prepared, &data.prepared.plan);
         let mut about = Map::from_iter([("trees".to_owned(), json!(trees.trees()))]);
+        if let Some(TreesSpec::Forest(_)) = &run.trees {
+            about.insert(OUT_OF_BAG.to_owned(), out_of_bag(run, data, trees)?);
+        }
         about.extend(undefined.map(|undefined| ("warnings".to_owned(), json!([undefined]))));
         let columns = json!({ "width": plan.width(), "columns": plan.layout() });
         let model = TrainedModel {
@@ -87,6 +93,20 @@ impl GrownRun<'_> {
         };
         model.publish(stage, record, &mut GrownTrees { trees, data })
     }
+}
+
+/// Metrics of the training rows, each predicted by the trees that have not drawn it, and the number of these rows.
+fn out_of_bag(run: &Run, data: &LoadedData, trees: &Trees) -> Result<Value, Error> {
+    let plan = &data.prepared.plan;
+    let train = in_memory(data, SplitPart::Train)?;
+    let targets: Vec<TreesTarget<'_>> =
+        plan.targets.iter().zip(&train.targets).flat_map(|(target, own)| outputs_of(target, own)).collect();
+    let OutOfBag { rows, logits } = trees.out_of_bag(&train.examples, &targets, run.seed)?;
+    let mut examples = data.prepared.part(SplitPart::Train).gather(&rows)?;
+    // Metrics need the number of rows only.
+    (examples.examples.dense, examples.examples.indices) = (Vec::new(), Vec::new());
+    let metrics = SplitOutputs { logits, examples }.metrics(plan, &default_objectives(plan));
+    Ok(json!({ "rows": rows.len(), "metrics": metrics.values }))
 }
 
 /// Trees with the rows to evaluate them on.

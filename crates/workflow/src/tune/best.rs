@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::outcome::{TuneOutcome, TuneReport};
 use super::plan::StudyPlan;
-use super::{StudyEnd, page};
+use super::{StudyEnd, failures, page};
 use crate::error::Error;
 use crate::session::Session;
 use crate::train::{JobOutcome, PublishedRun, StopSignal, TrainJob};
@@ -36,7 +36,7 @@ pub(super) fn finish(
     let _lock = Lock::folder(&plan.folder)?;
     study.refresh()?;
     let Some(best) = study.best().cloned() else {
-        return Err(nothing_complete(plan, &study, end));
+        return Err(nothing_complete(plan, session, &study, end));
     };
     let config = plan.folder.join(BEST);
     let mut sealed = session.run_config(&plan.config(&best))?.sealed;
@@ -65,19 +65,18 @@ fn published(study: &Study, best: &TrialRecord) -> Option<String> {
     published["package"].as_str().filter(|_| same).map(str::to_owned)
 }
 
-fn nothing_complete(plan: &StudyPlan<'_>, study: &Study, end: StudyEnd) -> Error {
-    let failed = study.trials().iter().filter(|trial| trial.state == JournalTrialState::Fail).count();
+fn nothing_complete(plan: &StudyPlan<'_>, session: &Session<'_>, study: &Study, end: StudyEnd) -> Error {
+    let trials = study.trials();
+    if end != StudyEnd::Time && trials.iter().any(|trial| trial.state == JournalTrialState::Fail) {
+        return failures::all_failed(plan, session, &trials);
+    }
     let (why, remedy) = match end {
-        StudyEnd::Time => (
-            "no trial was complete when the time was over".to_owned(),
-            "raise --time; the same command continues",
-        ),
-        _ => (
-            format!("no trial is complete, {failed} failed"),
-            "correct the config, and give another name with --study",
-        ),
+        StudyEnd::Time => {
+            ("no trial was complete when the time was over", "raise --time; the same command continues")
+        }
+        _ => ("no trial is complete", "raise --trials; the same command continues"),
     };
-    Error::Tune { study: plan.name.clone(), why, remedy: remedy.to_owned() }
+    Error::Tune { study: plan.name.clone(), why: why.to_owned(), remedy: remedy.to_owned() }
 }
 
 /// Evaluates and publishes a trial; `None` if it was stopped. The run of a network moves to the runs of the home folder
@@ -88,20 +87,20 @@ fn publish(
     stop: &StopSignal,
     best: &TrialRecord,
 ) -> Result<Option<Box<PublishedRun>>, Error> {
-    let job = match moved(plan, session, best)? {
+    let job = match moved(plan, best)? {
         Some(run) => TrainJob::resume(run).expecting(Some(plan.config(best))),
         None => TrainJob::new(plan.config(best)),
     };
-    match job.device(plan.job.device).run(session, stop)? {
+    match job.device(plan.job.device).run_in(&plan.target, session, stop)? {
         JobOutcome::Published(run) => Ok(Some(run)),
         JobOutcome::Stopped { .. } | JobOutcome::Follower => Ok(None),
     }
 }
 
 /// Id of the trial's run, which now lies among the runs of the home folder; `None` if it has no checkpoint.
-fn moved(plan: &StudyPlan<'_>, session: &Session<'_>, best: &TrialRecord) -> Result<Option<String>, Error> {
+fn moved(plan: &StudyPlan<'_>, best: &TrialRecord) -> Result<Option<String>, Error> {
     let Some(id) = best.user_attrs.get(TRIAL_RUN).and_then(Value::as_str) else { return Ok(None) };
-    let runs = session.home().runs();
+    let runs = plan.target.runs();
     if let Ok(folder) = RunFolder::open(&plan.home(), id) {
         if folder.checkpoint_steps()?.is_empty() {
             return Ok(None);
@@ -113,7 +112,7 @@ fn moved(plan: &StudyPlan<'_>, session: &Session<'_>, best: &TrialRecord) -> Res
             return Ok(None);
         }
     }
-    let usable = RunFolder::open(session.home(), id).ok().and_then(|folder| folder.record().ok());
+    let usable = RunFolder::open(&plan.target, id).ok().and_then(|folder| folder.record().ok());
     Ok(usable.filter(|record| record.id == id && record.status != Status::Finished).map(|record| record.id))
 }
 

@@ -6,6 +6,7 @@
 
 mod folds;
 mod job;
+mod nested;
 mod outcome;
 mod predictions;
 mod publish;

@@ -6,7 +6,8 @@ use cupola_registry::{Home, sha256_hex};
 use cupola_spec::{Goal, NAME_RULE, Run, Tune, TuneMetric, TunePruner, TuneSampler, is_name, parse_time};
 use cupola_train::Selection;
 use cupola_tune::{
-    ParamValues, Pruner, Sampler, SearchSpace, Study, StudyDirection, StudyError, StudyIdentity, Worker,
+    GridSampler, ParamValues, Pruner, Sampler, SearchSpace, Study, StudyDirection, StudyError, StudyIdentity,
+    Worker,
 };
 use serde_json::Value;
 
@@ -14,12 +15,15 @@ use super::values::{TrialValues, search_space};
 use super::{TuneJob, folder};
 use crate::config::ConfigSource;
 use crate::error::Error;
+use crate::event::WorkflowEvent;
 use crate::session::Session;
 
 /// Everything that the trials of a study share.
 pub(super) struct StudyPlan<'a> {
     pub job: &'a TuneJob,
     pub name: String,
+    /// Home of the run and the package of the best trial.
+    pub target: Home,
     /// `studies/NAME/`
     pub folder: PathBuf,
     pub metrics: Vec<TuneMetric>,
@@ -31,6 +35,8 @@ pub(super) struct StudyPlan<'a> {
     pub pruner: Pruner,
     pub seed: u64,
     pub trials: usize,
+    /// Points of the grid, where the sampler is one.
+    pub points: Option<usize>,
     pub time: Option<f64>,
     digest: String,
 }
@@ -61,10 +67,16 @@ impl<'a> StudyPlan<'a> {
         let space = search_space(&tune.space, &run)?;
         let values = TrialValues::new(&tune.space, &run)?;
         let first = values.of_config(&space);
+        let trials = job.trials.unwrap_or(tune.trials);
+        let points = match tune.sampler {
+            TuneSampler::Grid => Some(GridSampler::points(&space).map_err(StudyError::from)?),
+            _ => None,
+        };
         let config = toml::to_string(&run.sealed)?;
         let described = serde_json::to_string(&(&tune.space, &tune.metric))?;
         let digest = sha256_hex(format!("{config}\n{described}").as_bytes());
-        let folder = folder(session, &name);
+        let target = job.home.clone().unwrap_or_else(|| session.home().clone());
+        let folder = folder(&target, &name);
         let metrics = metrics(&tune, &run, job, session, &folder, &name, &digest)?;
         Ok(Self {
             job,
@@ -75,12 +87,25 @@ impl<'a> StudyPlan<'a> {
             sampler: suggestions(tune.sampler)?,
             pruner: pruner(&tune, &run),
             seed: tune.seed.unwrap_or(run.seed),
-            trials: job.trials.unwrap_or(tune.trials),
+            trials,
+            points,
             time: tune.time.as_deref().and_then(parse_time),
             name,
+            target,
             folder,
             digest,
         })
+    }
+
+    /// Warns that some points of the grid are not tried, before the first trial.
+    pub fn warn_of_grid(&self, session: &Session<'_>) {
+        if let Some(points) = self.points.filter(|points| *points > self.trials) {
+            let text = format!(
+                "the grid has {points} points, of which {} trials try a random part; give --trials {points} for all",
+                self.trials
+            );
+            session.emit(&WorkflowEvent::Warning(&text));
+        }
     }
 
     /// Opens the study as a worker of this host.

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use cupola_registry::RunFolder;
 use cupola_spec::TuneMetric;
 use cupola_tune::{
-    Claim, ClaimRequest, JournalTrialState, Study, StudyError, TRIAL_ERROR, TRIAL_RUN, TrialRecord,
-    TuneError, Worker,
+    Claim, ClaimRequest, JournalTrialState, Study, StudyError, TRIAL_RUN, TrialRecord, TuneError, Worker,
 };
 use serde_json::{Map, Value};
 
 use super::observer::{TrialObserver, locked};
 use super::plan::StudyPlan;
-use super::{StudyEnd, best};
+use super::{StudyEnd, best, failures};
 use crate::data::kept::KeptData;
 use crate::error::{Error, message_and_hint};
 use crate::event::{TrialProgress, WorkflowEvent};
@@ -191,6 +190,7 @@ impl<'a> StudyWorker<'a> {
             None => Some(run.size as f64),
         };
         let values: Option<Vec<f64>> = self.plan.metrics.iter().enumerate().map(value).collect();
+        let values = values.filter(|values| !values.iter().any(|value| value.is_nan()));
         let mut study = locked(&self.study);
         if let Some(values) = values {
             study.set_attribute(trial.id, "seconds", run.seconds.into())?;
@@ -209,18 +209,7 @@ impl<'a> StudyWorker<'a> {
         if failed < FAILURES.min(self.plan.trials) || failed < trials.len() {
             return Ok(());
         }
-        let reason =
-            trials.last().and_then(|trial| trial.user_attrs.get(TRIAL_ERROR)).and_then(Value::as_str);
-        Err(Error::Tune {
-            study: self.plan.name.clone(),
-            why: format!(
-                "all {failed} trials failed, the last one with: {}",
-                reason.unwrap_or("an unknown error")
-            ),
-            remedy:
-                "correct the config until `cupola train` works with it, and give another name with --study"
-                    .to_owned(),
-        })
+        Err(failures::all_failed(self.plan, self.session, &trials))
     }
 
     fn emit(&self, trial: usize) {
@@ -232,7 +221,7 @@ impl<'a> StudyWorker<'a> {
 }
 
 /// `true` for a failure of the disk or of a lock, which says nothing about a trial.
-fn is_of_machine(error: &Error) -> bool {
+pub(super) fn is_of_machine(error: &Error) -> bool {
     match error {
         Error::Run { source, .. } => is_of_machine(source),
         Error::Io { .. } | Error::Store(_) | Error::Record(_) | Error::Study(_) => true,

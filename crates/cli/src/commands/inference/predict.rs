@@ -2,15 +2,16 @@
 
 mod output;
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use anyhow::Result;
-use cupola_prep::Plan;
 use cupola_registry::{Home, write_file};
-use cupola_runtime::{ExplainOptions, RowExplanations};
+use cupola_runtime::ExplainOptions;
 use cupola_spec::Source;
-use cupola_workflow::{ForecastOptions, InputRows, LoadedModel, Session};
+use cupola_workflow::{ForecastOptions, PredictOptions};
+use tempfile::TempDir;
 
+use self::output::PredictionFile;
 use crate::args::PredictArgs;
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui};
@@ -22,43 +23,31 @@ pub fn run(home: &Home, args: &PredictArgs) -> Result<()> {
     let progress = CollectionProgress::new(Ui { json: true });
     let session = session(home, &progress);
     let mut model = session.open_model(&args.model.selection())?;
-    let rows = input(&session, &args.input, &model.predictor.package.plan)?;
-    let rows =
-        model.select(rows, ForecastOptions { horizon: args.horizon, all_windows: args.all_windows })?;
-    let (mut predictions, labels) = (model.predict(&rows)?, model.labels(&rows)?);
-    if let Some(interval) = args.interval {
-        model.add_intervals(interval, &rows, &mut predictions)?;
-    }
-    if let Some(horizon) = args.horizon {
-        predictions.iter_mut().flat_map(|row| row.values_mut()).for_each(|one| one.shorten(horizon));
-    }
-    let explanations = explanations(&mut model, &rows, args)?;
-    let text = if is_csv(&args.output) {
-        output::csv(&predictions, &labels, &rows.files)?
+    let options = options(args)?;
+    let mut output = PredictionFile::new(&args.output, is_csv(&args.output))?;
+    let files = session.read_files(&args.input, &model.predictor.package.plan)?;
+    if let Some(rows) = files {
+        output.write(&model.predict_rows(rows, &options)?)?;
     } else {
-        output::json_lines(&predictions, &explanations, &labels, &rows.files)?
-    };
-    if args.output == "-" {
-        std::io::stdout().write_all(text.as_bytes())?;
-    } else {
-        write_file(std::path::Path::new(&args.output), text.as_bytes())?;
+        let (source, _folder) = source(&args.input)?;
+        session.predict_source(&mut model, &source, &options, &mut |rows| output.write(&rows))?;
     }
-    Ok(())
+    output.finish()
 }
 
-/// Explanations of all rows; none unless they are asked for.
-fn explanations(
-    model: &mut LoadedModel,
-    rows: &InputRows,
-    args: &PredictArgs,
-) -> Result<Vec<RowExplanations>> {
-    if !args.explain {
-        return Ok(Vec::new());
-    }
+fn options(args: &PredictArgs) -> Result<PredictOptions> {
     let method =
         args.method.as_deref().map(str::parse).transpose().map_err(cupola_workflow::Error::Runtime)?;
-    let options = ExplainOptions { class: args.class.clone(), method, ..ExplainOptions::default() };
-    Ok(model.explain(rows, &options)?)
+    let explain = args.explain.then(|| ExplainOptions {
+        class: args.class.clone(),
+        method,
+        ..ExplainOptions::default()
+    });
+    Ok(PredictOptions {
+        forecast: ForecastOptions { horizon: args.horizon, all_windows: args.all_windows },
+        interval: args.interval,
+        explain,
+    })
 }
 
 fn check_format(args: &PredictArgs) -> Result<()> {
@@ -73,13 +62,11 @@ fn is_csv(path: &str) -> bool {
     path.to_lowercase().ends_with(".csv")
 }
 
-/// Rows of a file, or of standard input: JSON if it begins with a brace or a bracket, CSV otherwise.
-fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
+/// The source of the rows. Standard input is kept in a folder that lasts as long as the second value: as JSON if it begins
+/// with a brace or a bracket, as CSV otherwise.
+fn source(path: &str) -> Result<(Source, Option<TempDir>)> {
     if path != "-" {
-        if let Some(rows) = session.read_files(path, plan)? {
-            return Ok(rows);
-        }
-        return Ok(session.read_rows(&Source::One(path.to_owned()), plan)?);
+        return Ok((Source::One(path.to_owned()), None));
     }
     let mut text = Vec::new();
     std::io::stdin().read_to_end(&mut text)?;
@@ -95,5 +82,5 @@ fn input(session: &Session<'_>, path: &str, plan: &Plan) -> Result<InputRows> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(name);
     write_file(&path, &text)?;
-    Ok(session.read_rows(&Source::One(path.to_string_lossy().into_owned()), plan)?)
+    Ok((Source::One(path.to_string_lossy().into_owned()), Some(folder)))
 }

@@ -10,21 +10,25 @@ use serde_json::{Value, json};
 use crate::args::CvArgs;
 use crate::commands::session;
 use crate::commands::training::train::stop_signal;
-use crate::draw::{Screen, Ui, duration, metric, show_gate};
+use crate::draw::{TuneScreen, Ui, duration, metric, show_gate};
 use crate::failure::{FoldsStopped, GateBroken};
 use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &CvArgs) -> Result<()> {
     cupola_nn::join_new_pool();
     let stop = stop_signal(&Arc::default())?;
-    let screen = Screen::new(ui);
+    // The same lines, and those of the trials.
+    let screen = TuneScreen::new(ui);
     let session = session(home, &screen);
     let config = args.config.source(&session, ui)?;
     let job = CvJob::new(config)
         .folds(args.folds.map(|folds| folds as usize))
         .repeats(args.repeat as usize)
+        .nested(args.nested)
         .device(args.device.device);
-    match job.run(&session, &stop)? {
+    let outcome = job.run(&session, &stop);
+    screen.finish();
+    match outcome? {
         CvOutcome::Published(found) => {
             show(ui, &found);
             let next = next_command(home, ["serve", "--model", &found.package]);
@@ -44,6 +48,8 @@ pub fn run(home: &Home, ui: Ui, args: &CvArgs) -> Result<()> {
             if args.repeat > 1 {
                 words.extend(["--repeat".to_owned(), repeat]);
             }
+            words.extend(args.nested.then(|| "--nested".to_owned()));
+            words.extend(args.device.words());
             let resume = next_command(home, words.iter().map(String::as_str));
             Err(FoldsStopped { done, folds, resume }.into())
         }
@@ -66,6 +72,9 @@ fn show(ui: Ui, found: &CrossValidation) {
         ]
     });
     ui.table(&["repeat", "fold", &found.metric, "trained", "run"], &[0, 1, 2, 3], rows.collect());
+    for score in found.scores.iter().filter(|score| score.params.is_some()) {
+        ui.line(format!("chosen  in repeat {} fold {}: {}", score.repeat, score.fold, score.params_text()));
+    }
     let rows = found.metrics.iter().map(|(name, one)| {
         let interval = one
             .interval

@@ -23,12 +23,19 @@ pub fn run(home: &Home, ui: Ui, args: &EnsembleArgs) -> Result<()> {
     match job.run(&session, &stop)? {
         EnsembleOutcome::Published(found) => {
             show_leaderboard(ui, &found.metric, &found.leaderboard);
+            let left_out: Vec<&str> = found.left_out().map(|row| row.package.as_str()).collect();
+            if !left_out.is_empty() {
+                ui.line(format!(
+                    "left out {}, of weight 0: the package does not have it",
+                    left_out.join(", ")
+                ));
+            }
             let next = vec![next_command(home, ["serve", "--model", &args.name])];
             show_outcome(ui, &found.run, &WhatNext { kept: true, example_lines: &[], commands: &next });
             let run = &found.run;
             ui.result(&json!({
                 "run": run.run, "package": run.package, "path": run.path, "metric": found.metric,
-                "method": args.method, "members": found.leaderboard, "metrics": run.metrics,
+                "method": args.method, "members": found.leaderboard, "left_out": left_out, "metrics": run.metrics,
                 "summary": run.summary, "gate": run.gate, "next": next,
             }))?;
             run.gate.as_ref().map_or(Ok(()), |gate| GateBroken::check(&run.package, gate))

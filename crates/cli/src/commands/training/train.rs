@@ -39,6 +39,9 @@ impl Observer for TrainScreen {
 }
 
 pub fn run(home: &Home, ui: Ui, args: &TrainArgs) -> Result<()> {
+    if let Some(preset) = args.preset {
+        return super::preset::run(home, ui, args, preset);
+    }
     cupola_nn::join_new_pool();
     // Processes of a group end together, so none of them ends at once.
     let preparing = Arc::new(AtomicBool::new(!args.mpi));
@@ -107,7 +110,7 @@ fn next(home: &Home, args: &TrainArgs, run: &PublishedRun) -> Vec<String> {
 
 /// Lines with a request that can be run at a server of the package: the request itself if it is short, else the command
 /// that prints it. Empty for a package that cannot be read.
-fn example_lines(home: &Home, run: &PublishedRun) -> Vec<String> {
+pub(super) fn example_lines(home: &Home, run: &PublishedRun) -> Vec<String> {
     let request = Package::open(&run.path).ok().and_then(|package| ExampleRequest::of_package(&package).ok());
     let Some(request) = request else { return Vec::new() };
     let curl = request.curl("localhost:8080");

@@ -32,7 +32,7 @@ pub fn run(home: &Home, ui: Ui, args: &TuneArgs) -> Result<()> {
     match outcome? {
         TuneOutcome::Stopped(report) => {
             show_leaderboard(ui, &report);
-            let words = words(args);
+            let words = words_to_continue(args);
             let resume = next_command(home, words.iter().map(String::as_str));
             let done = report.trials.iter().filter(|row| row.state.is_finished()).count();
             Err(StudyStopped { resume, done }.into())
@@ -74,6 +74,19 @@ fn words(args: &TuneArgs) -> Vec<String> {
     let study = args.study.iter().flat_map(|study| ["--study".to_owned(), study.clone()]);
     let trials = args.trials.iter().flat_map(|trials| ["--trials".to_owned(), trials.to_string()]);
     ["tune".to_owned()].into_iter().chain(args.config.words()).chain(study).chain(trials).collect()
+}
+
+/// Arguments that continue the study as it was begun.
+fn words_to_continue(args: &TuneArgs) -> Vec<String> {
+    let mut words = words(args);
+    if args.workers > 1 {
+        words.extend(["--workers".to_owned(), args.workers.to_string()]);
+    }
+    if let Some(seconds) = args.time {
+        words.extend(["--time".to_owned(), format!("{seconds}s")]);
+    }
+    words.extend(args.device.words());
+    words
 }
 
 /// Command of a worker process of this study.

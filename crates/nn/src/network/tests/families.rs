@@ -52,6 +52,21 @@ fn cases() -> Vec<(&'static str, &'static str, &'static str, Block, usize)> {
             3,
         ),
         (
+            "realmlp",
+            square,
+            "family = 'realmlp'\nhidden = [8, 6]\nactivation = 'mish'\ndropout = 0.0\n\
+             numbers = { kind = 'pbld', frequencies = 3 }",
+            table(3, 2, &[4]),
+            1,
+        ),
+        (
+            "realmlp_classes",
+            classes,
+            "family = 'realmlp'\nhidden = [7]\nactivation = 'selu'\ndropout = 0.0\nnumbers = { kind = 'none' }",
+            table(4, 0, &[]),
+            3,
+        ),
+        (
             "resnet18",
             classes,
             "family = 'resnet'\ndepth = 18\nwidth = 2\nstem = 'small'",
@@ -216,6 +231,10 @@ fn weights_are_those_of_the_contract(case: &str, architecture: &Architecture) {
                 let found = (squares / drawn.len() as f64).sqrt();
                 let known = drawn.len() >= 30;
                 assert!(!known || found > deviation / 2.0 && found < deviation * 2.0, "{case}: {name}");
+            }
+            Init::Angle => {
+                let bound = std::f32::consts::PI;
+                assert!(drawn.iter().all(|x| x.abs() <= bound), "{case}: {name}");
             }
             Init::Signs => assert!(drawn.iter().all(|x| (x.abs() - 1.0).abs() < 1e-6), "{case}: {name}"),
         }

@@ -157,7 +157,7 @@ fn scaling(scale: Scaling, filled: &[f64], moments: &Moments) -> (f64, f64) {
             let spread = quantile(filled, 0.75) - quantile(filled, 0.25);
             (quantile(filled, 0.5), if spread > CONSTANT { 1.0 / spread } else { 1.0 })
         }
-        Scaling::Quantile => (0.0, 1.0),
+        Scaling::Quantile | Scaling::RobustClip => (0.0, 1.0),
         Scaling::Power => moments.scaling(Scaling::Standard),
         other => moments.scaling(other),
     }

@@ -69,6 +69,12 @@ pub enum LayerOp {
     Position(Tensor),
     FeatureTokens(Tensor, Tensor),
     Periodic(Tensor),
+    /// Frequencies `[n, f]`, phases `[n, f]`, matrices `[n, f, width - 1]` and shifts `[n, width - 1]`.
+    PeriodicDense([Tensor; 4]),
+    /// Factor of each feature.
+    Scale(Tensor),
+    /// Share of the function for each feature.
+    MixedActivation(Pointwise, Tensor),
     Ensemble(usize),
     BatchEnsemble {
         weight: Tensor,
@@ -156,6 +162,12 @@ impl LayerOp {
             }
             Self::FeatureTokens(weight, bias) => x.unsqueeze(2)?.broadcast_mul(weight)?.broadcast_add(bias),
             Self::Periodic(frequencies) => functions::periodic(&x, frequencies),
+            Self::PeriodicDense(weights) => functions::periodic_dense(&x, weights),
+            Self::Scale(scale) => x.broadcast_mul(scale),
+            Self::MixedActivation(function, mix) => {
+                let bent = tensors::update(&x, |values| activate(*function, values))?;
+                (bent - &x)?.broadcast_mul(mix)? + x
+            }
             Self::Ensemble(members) => {
                 let (batch, width) = x.dims2()?;
                 x.unsqueeze(1)?.expand((batch, *members, width))?.contiguous()

@@ -150,6 +150,7 @@ mod tests {
             column: "n".to_owned(),
             shift,
             factor,
+            range: None,
             outputs: NumberOutputs::Value,
         }
     }

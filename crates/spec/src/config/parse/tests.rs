@@ -100,6 +100,22 @@ fn a_missing_architecture_file_points_at_its_key() {
 }
 
 #[test]
+fn keys_beside_an_architecture_file_replace_its_own() {
+    let text = GOOD.replace("family = \"mlp\"\nhidden = [8]", "file = \"m.toml\"");
+    let load = |_: &str| Ok::<_, String>("family = 'mlp'\nhidden = [8]\ndropout = 0.5".to_owned());
+    let run = |set: &[&str]| {
+        let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+        parse("run.toml", &text, &set, &load)
+            .map(|run| serde_json::to_value(&run.sealed).unwrap()["model"].clone())
+    };
+    let model = run(&["model.hidden=[16, 4]"]).unwrap();
+    assert_eq!(model["hidden"], serde_json::json!([16, 4]));
+    assert_eq!(model["dropout"], 0.5);
+    let found = run(&["model.hiden=[16]"]).unwrap_err().to_string();
+    assert!(found.contains("did you mean `hidden`"), "{found}");
+}
+
+#[test]
 fn broken_toml_with_more_overrides_have_a_place() {
     assert!(problems("name = \n", &[])[0].starts_with("run.toml:1:"), "{:?}", problems("name = \n", &[]));
     assert_eq!(
@@ -141,4 +157,57 @@ fn no_config_breaks_its_reader() {
         let _ = parse("fuzz", text, &[], &|_| Err("no file".to_owned()));
         let _ = crate::parse_serve("fuzz", text);
     });
+}
+
+const REALMLP: &str = "name = 'r'\n[data]\nsource = 'x.csv'\n[[targets]]\nname = 'y'\nkind = 'KIND'\n\
+                       [model]\nfamily = 'realmlp'\n";
+
+fn realmlp(kind: &str, more: &str) -> Run {
+    let text = REALMLP.replace("KIND", kind) + more;
+    parse("r", &text, &[], &nothing).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn defaults_of_a_family_stand_between_the_general_ones_and_the_config() {
+    let run = realmlp("number", "[train]\nepochs = 5\n[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+    let train = &run.train;
+    assert_eq!((train.epochs, train.batch_size, train.optimizer.betas), (5, 256, Some([0.9, 0.95])));
+    assert!((train.optimizer.learning_rate - 0.2).abs() < 1e-12 && train.loss.label_smoothing == 0.0);
+    let weights: Vec<&str> = train.groups.iter().map(|group| group.weights.as_str()).collect();
+    assert_eq!((weights.len(), weights[7]), (8, "head.*"));
+    let class = realmlp("category", "").train;
+    assert!((class.optimizer.learning_rate - 0.04).abs() < 1e-12 && class.loss.label_smoothing > 0.0);
+}
+
+#[test]
+fn a_sealed_config_of_a_family_with_defaults_parses_to_the_same_run() {
+    for kind in ["number", "category"] {
+        let run = realmlp(kind, "[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+        let text = toml::to_string(&run.sealed).unwrap();
+        assert_eq!(parse("sealed", &text, &[], &nothing).unwrap(), run);
+    }
+}
+
+#[test]
+fn another_optimizer_has_its_general_defaults() {
+    let train = realmlp("number", "[train.optimizer]\nkind = 'sgd'").train;
+    assert_eq!((train.optimizer.betas, train.optimizer.learning_rate), (None, 1e-3));
+}
+
+#[test]
+fn settings_of_one_family_give_way_to_those_of_another() {
+    let families: Vec<Family> = ["realmlp", "tabm", "mlp"]
+        .iter()
+        .map(|name| serde_json::from_value(serde_json::json!({ "family": name })).unwrap())
+        .collect();
+    let run = realmlp("number", "[train]\ntime_budget = 9\n[[train.groups]]\nweights = 'head.*'\nrate = 0.5");
+    let tabm = train_for(&run.sealed, &families[0], &families[1]);
+    assert_eq!((tabm.groups.len(), tabm.early_stop.patience, tabm.clip_norm), (0, 16, 1.0));
+    assert_eq!((tabm.schedule.kind, tabm.time_budget), (crate::ScheduleKind::Constant, 9.0));
+    let mut config = run.sealed.clone();
+    config.train = train_for(&run.sealed, &families[0], &families[2]);
+    assert_eq!((config.train.epochs, config.train.optimizer.betas), (20, None));
+    let back = train_for(&config, &families[2], &families[0]);
+    assert_eq!(back.groups, realmlp("number", "").train.groups);
+    assert_eq!((back.epochs, back.optimizer.betas), (256, Some([0.9, 0.95])));
 }

@@ -57,6 +57,12 @@ fn sizes(family: &str) -> Vec<Entry> {
             ("model.hidden", choices(&json!([[128, 128], [256, 256], [512, 512], [256, 256, 256]]))),
             dropout(),
         ],
+        // Holzmüller et al. 2024, table C.2; the rate is below.
+        "realmlp" => vec![
+            ("model.hidden", choices(&json!([[256, 256, 256], [64, 64, 64, 64, 64], [512]]))),
+            ("model.dropout", choices(&json!([0.0, 0.15, 0.3]))),
+            ("train.optimizer.learning_rate", TuneRange::float(2e-2, 3e-1, true)),
+        ],
         "resnet_tabular" => vec![
             blocks(6),
             widths(json!([64, 128, 192, 256, 384])),
@@ -95,7 +101,10 @@ impl Tune {
     pub fn default_space(family: &str, trees: bool, resizable: bool) -> TuneSpace {
         let sizes = if resizable { sizes(family) } else { Vec::new() };
         let training = if trees { Vec::new() } else { training() };
-        let entries = sizes.into_iter().chain(training);
+        // A family may search a key of the training by itself.
+        let own: Vec<&str> = sizes.iter().map(|(key, _)| *key).collect();
+        let others: Vec<Entry> = training.into_iter().filter(|(key, _)| !own.contains(key)).collect();
+        let entries = sizes.into_iter().chain(others);
         let known = entries.filter(|(key, _)| Self::is_integer_key(key, &[family]).is_ok());
         TuneSpace(known.map(|(key, range)| (key.to_owned(), range)).collect())
     }

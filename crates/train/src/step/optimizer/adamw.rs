@@ -5,28 +5,39 @@ use burn::tensor::{Device, Tensor};
 use cupola_kernels::training::optimizer::adamw::AdamwStep;
 use cupola_nn::adamw_step;
 
+use super::DecayShare;
+
 /// Small number that is added to the divisor, `PyTorch`'s default.
 const EPSILON: f32 = 1e-8;
 
 /// `AdamW` that updates weights and moments in one pass on Flex, and by Burn's operations on other devices.
 #[derive(Clone)]
 pub(super) struct FusedAdamW {
-    composed: AdamW,
     betas: [f32; 2],
     decay: f32,
+    share: DecayShare,
 }
 
 impl FusedAdamW {
     #[allow(clippy::cast_possible_truncation, reason = "the optimiser computes in single precision")]
-    pub fn new(betas: [f64; 2], decay: f64) -> Self {
-        let (betas, decay) = (betas.map(|beta| beta as f32), decay as f32);
-        let composed = AdamWConfig::new()
-            .with_beta_1(betas[0])
-            .with_beta_2(betas[1])
+    pub fn new(betas: [f64; 2], decay: f64, share: DecayShare) -> Self {
+        Self { betas: betas.map(|beta| beta as f32), decay: decay as f32, share }
+    }
+
+    /// Weight decay of this step.
+    #[allow(clippy::cast_possible_truncation, reason = "the optimiser computes in single precision")]
+    fn decay(&self) -> f32 {
+        (f64::from(self.decay) * self.share.get()) as f32
+    }
+
+    /// Burn's optimiser with the weight decay of this step.
+    fn composed(&self) -> AdamW {
+        AdamWConfig::new()
+            .with_beta_1(self.betas[0])
+            .with_beta_2(self.betas[1])
             .with_epsilon(EPSILON)
-            .with_weight_decay(decay)
-            .build();
-        Self { composed, betas, decay }
+            .with_weight_decay(self.decay())
+            .build()
     }
 
     /// Coefficients of the step after `time` earlier ones.
@@ -38,7 +49,7 @@ impl FusedAdamW {
             corrections: self.betas.map(|beta| 1.0 - beta.powi(step)),
             eps: EPSILON,
             rate: rate as f32,
-            shrink: (1.0 - rate * f64::from(self.decay)) as f32,
+            shrink: (1.0 - rate * f64::from(self.decay())) as f32,
         }
     }
 }
@@ -65,7 +76,7 @@ impl Optimizer for FusedAdamW {
             }
             Err([tensor, first, second]) => {
                 let state = AdamWState::new(AdaptiveMomentumState::new(time, first, second));
-                self.composed.step(rate, tensor, grad, (!is_first).then_some(state))
+                self.composed().step(rate, tensor, grad, (!is_first).then_some(state))
             }
         }
     }
@@ -88,7 +99,8 @@ mod tests {
             let values = (0..60_u8).map(|i| (f32::from(i) * 0.7 + phase).sin()).collect();
             Tensor::<2>::from_data(TensorData::new::<f32, _>(values, [6, 10]), &device).cast(dtype)
         };
-        let (optimizer, mut tensor, mut state) = (FusedAdamW::new([0.9, 0.99], 0.1), values(0.0), None);
+        let (optimizer, mut tensor, mut state) =
+            (FusedAdamW::new([0.9, 0.99], 0.1, DecayShare::default()), values(0.0), None);
         for step in 1..5_u8 {
             (tensor, state) = optimizer.step(0.01, tensor, values(f32::from(step)), state);
         }

@@ -1,6 +1,6 @@
 //! Learning rate of a run, with the state of the plateau schedule.
 
-use cupola_spec::{ScheduleKind, Train};
+use cupola_spec::{ScheduleKind, ShareSchedule, Train};
 
 use super::{Clock, learning_rate};
 
@@ -25,6 +25,11 @@ impl<'a> RunRate<'a> {
     pub fn at(&self, step: u64) -> f64 {
         let peak = self.train.optimizer.learning_rate;
         learning_rate(&self.train.schedule, peak, step, self.clock, self.reductions)
+    }
+
+    /// Share of the configured value that a quantity with this schedule has in `step`, counted from 0.
+    pub fn share_at(&self, schedule: ShareSchedule, step: u64) -> f64 {
+        schedule.share(self.clock.done(step))
     }
 
     /// Counts an evaluation for the plateau schedule. After more than `patience` evaluations without

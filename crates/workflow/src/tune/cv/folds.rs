@@ -1,5 +1,8 @@
 //! Runs of the folds: which config each has, and which of them are done.
 
+use std::collections::HashSet;
+
+use cupola_prep::{EmptyFold, Frame, first_empty_fold};
 use cupola_registry::{Home, RunFolder, RunRecord, Status, sha256_hex};
 use cupola_spec::{Run, SplitBy, TargetKind};
 use serde_json::json;
@@ -7,6 +10,7 @@ use serde_json::json;
 use crate::CODE_VERSION;
 use crate::config::ConfigSource;
 use crate::error::Error;
+use crate::session::Session;
 
 /// Division of the rows of a config into folds.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +19,8 @@ pub(super) struct FoldPlan {
     pub by: &'static str,
     pub folds: usize,
     pub repeats: usize,
+    /// `true` to search settings within each fold.
+    nested: bool,
     seed: u64,
 }
 
@@ -31,7 +37,7 @@ impl FoldPlan {
     ///
     /// # Errors
     /// [`Error::CrossValidation`] for a config without folds.
-    pub fn of(run: &Run, folds: usize, repeats: usize) -> Result<Self, Error> {
+    pub fn of(run: &Run, folds: usize, repeats: usize, nested: bool) -> Result<Self, Error> {
         let refused = |why: &str, remedy| Error::CrossValidation { why: why.to_owned(), remedy };
         let by = match run.split.by {
             _ if run.by_time() => "time",
@@ -58,7 +64,7 @@ impl FoldPlan {
             let why = "folds in the order of time are the same in each repeat";
             return Err(refused(why, "leave --repeat out"));
         }
-        Ok(Self { by, folds, repeats, seed: run.seed })
+        Ok(Self { by, folds, repeats, nested, seed: run.seed })
     }
 
     /// Repeat and fold of each run, in order.
@@ -78,10 +84,45 @@ impl FoldPlan {
         config.clone().with_more_overrides(overrides)
     }
 
+    /// Checks that each fold of the first repeat has rows to train, to choose and to test on. A stream, whose rows are not
+    /// in memory, is not checked.
+    ///
+    /// # Errors
+    /// [`Error::CrossValidation`] for the first fold without rows; sources that cannot be read.
+    pub fn check_rows(&self, session: &Session<'_>, config: &ConfigSource) -> Result<(), Error> {
+        let folds = (0..self.folds).map(|fold| session.run_config(&self.config(config, [0, fold])));
+        let runs: Vec<Run> = folds.collect::<Result<_, _>>()?;
+        let Some(run) = runs.first().filter(|run| !run.data.stream) else { return Ok(()) };
+        let group = run.split.column.as_deref().filter(|_| run.split.by == SplitBy::Group);
+        let look = |frame: &Frame, _: Option<&Frame>| {
+            let empty = first_empty_fold(&runs, frame)?;
+            let groups = group.and_then(|name| frame.get(name)).map(|column| {
+                let names = (0..frame.rows()).map(|row| column.text(row).unwrap_or_default());
+                names.collect::<HashSet<_>>().len()
+            });
+            Ok(empty.map(|empty| (empty, groups)))
+        };
+        let (found, ..) = session.with_frames(run, &config.roots(), look)?;
+        let Some((EmptyFold { fold, part, rows }, groups)) = found else { return Ok(()) };
+        let values = group.zip(groups).map(|(name, groups)| format!(" in {groups} groups of `{name}`"));
+        Err(Error::CrossValidation {
+            why: format!(
+                "fold {} of {} has no rows in the {part} split, of {rows} rows{}",
+                fold + 1,
+                self.folds,
+                values.unwrap_or_default()
+            ),
+            remedy: "lower --folds, or change `split.valid`",
+        })
+    }
+
     /// Key of the runs of these folds with these files: more repeats belong to the same key.
     pub fn key(&self, run: &Run, digests: &[&str]) -> Result<String, Error> {
         let config = toml::to_string(&run.sealed)?;
-        let key = json!([CODE_VERSION, config, digests, self.by, self.folds]);
+        let mut key = json!([CODE_VERSION, config, digests, self.by, self.folds]);
+        if let Some(key) = key.as_array_mut().filter(|_| self.nested) {
+            key.push("nested".into());
+        }
         Ok(sha256_hex(key.to_string().as_bytes()))
     }
 }

@@ -3,12 +3,12 @@
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Frame, prepare_folds};
 use cupola_registry::{Home, RunFolder, RunRecord};
-use cupola_spec::Run;
+use cupola_spec::{Run, Split};
 use cupola_store::{Lock, create_folder, read_json, write_file, write_json};
 
 use super::folds::{FoldPlan, FoldState, state};
 use super::outcome::{CrossValidation, FoldScore};
-use super::predictions::write_predictions;
+use super::predictions::{ExactTargets, write_predictions};
 use super::publish::FinishedFolds;
 use crate::config::ConfigSource;
 use crate::data::loaded::LoadedData;
@@ -17,8 +17,6 @@ use crate::event::WorkflowEvent;
 use crate::session::Session;
 use crate::train::{JobOutcome, StopSignal, TrainJob};
 
-/// Folds where neither the job nor the config names a number.
-const FOLDS: usize = 5;
 /// Most runs of one cross-validation.
 const MOST_RUNS: usize = 1_000;
 /// Result in the folder of the cross-validation.
@@ -28,10 +26,11 @@ const PREDICTIONS: &str = "predictions.jsonl";
 /// Cross-validation of a config.
 #[derive(Debug, Clone)]
 pub struct CvJob {
-    config: ConfigSource,
+    pub(super) config: ConfigSource,
     folds: Option<usize>,
     repeats: usize,
-    device: DeviceChoice,
+    pub(super) device: DeviceChoice,
+    nested: bool,
 }
 
 /// End of a [`CvJob`] that did not fail.
@@ -51,7 +50,7 @@ pub enum CvOutcome {
 impl CvJob {
     /// Cross-validation of a config in `split.folds` folds, or five.
     pub fn new(config: ConfigSource) -> Self {
-        Self { config, folds: None, repeats: 1, device: DeviceChoice::Auto }
+        Self { config, folds: None, repeats: 1, device: DeviceChoice::Auto, nested: false }
     }
 
     /// Number of folds; `None` for that of the config.
@@ -64,6 +63,13 @@ impl CvJob {
     #[must_use]
     pub fn repeats(self, repeats: usize) -> Self {
         Self { repeats, ..self }
+    }
+
+    /// Searches the settings of `[tune]` anew within each fold, on its valid rows, so that the score of its test rows is that
+    /// of the whole search.
+    #[must_use]
+    pub fn nested(self, nested: bool) -> Self {
+        Self { nested, ..self }
     }
 
     /// Device to train on.
@@ -79,7 +85,7 @@ impl CvJob {
     /// [`Error::CrossValidation`] for a config without folds, and the errors of a training.
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<CvOutcome, Error> {
         let run = session.run_config(&self.config)?;
-        let folds = self.folds.or(run.split.folds).unwrap_or(FOLDS);
+        let folds = self.folds.or(run.split.fold_count()).unwrap_or(Split::FOLDS);
         if folds < 2 || self.repeats == 0 || folds.saturating_mul(self.repeats) > MOST_RUNS {
             return Err(Error::CrossValidation {
                 why: format!(
@@ -89,7 +95,7 @@ impl CvJob {
                 remedy: "change --folds or --repeat",
             });
         }
-        let plan = FoldPlan::of(&run, folds, self.repeats)?;
+        let plan = FoldPlan::of(&run, folds, self.repeats, self.nested)?;
         let stage = session.prepared_stage(&run, &self.config.roots())?;
         let digests: Vec<&str> = stage.files().iter().map(|file| file.sha256.as_str()).collect();
         let key = plan.key(&run, &digests)?;
@@ -100,19 +106,37 @@ impl CvJob {
         if let Some(done) = earlier_result(session.home(), &home, self.repeats) {
             return Ok(CvOutcome::Published(Box::new(done)));
         }
-        let (mut records, mut runs) = (Vec::new(), Vec::new());
+        let (mut records, mut runs, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
+        plan.check_rows(session, &self.config)?;
         for place in plan.runs() {
             let config = plan.config(&self.config, place);
             let fold = session.run_config(&config)?;
-            match self.fold(session, stop, &home, (&plan, place), (&config, &fold))? {
-                Some(record) => records.push((record, place)),
+            let found = if self.nested {
+                self.search(session, stop, &home, (&plan, place), &config)?
+            } else {
+                let found = self.fold(session, stop, &home, (&plan, place), (&config, &fold))?;
+                found.map(|record| (record, None))
+            };
+            match found {
+                Some((record, params)) => {
+                    records.push((record, place));
+                    chosen.push(params);
+                }
                 None => return Ok(CvOutcome::Stopped { done: records.len(), folds: folds * self.repeats }),
             }
             runs.push(fold);
         }
-        let scores = records.iter().map(|(record, place)| FoldScore::of(record, *place)).collect();
-        let outcome =
-            CrossValidation::finished(&run, plan.by, [folds, self.repeats], home.root().to_owned(), scores);
+        let each = records.iter().zip(chosen);
+        let scores =
+            each.map(|((record, place), params)| FoldScore { params, ..FoldScore::of(record, *place) });
+        let mut outcome = CrossValidation::finished(
+            &run,
+            plan.by,
+            [folds, self.repeats],
+            home.root().to_owned(),
+            scores.collect(),
+        );
+        outcome.nested = self.nested;
         let label =
             |(record, _): &(RunRecord, _)| home.package(record.package.as_deref().unwrap_or_default());
         let packages = records.iter().map(label).collect::<Result<_, _>>()?;
@@ -171,11 +195,16 @@ impl CvJob {
             let data = session.load_sealed(finished.run, &roots, &model.plan)?;
             return finished.publish(session, &data, &model, (None, None));
         }
-        let encode = |frame: &Frame, _: Option<&Frame>| prepare_folds(runs, frame, &model.plan);
-        let (rows, source, test) = session.with_frames(finished.run, &roots, encode)?;
+        let encode = |frame: &Frame, _: Option<&Frame>| {
+            let rows = prepare_folds(runs, frame, &model.plan)?;
+            let exact = ExactTargets::of(&model.plan.targets, frame, &rows.numbers);
+            Ok((rows, exact))
+        };
+        let ((rows, exact), source, test) = session.with_frames(finished.run, &roots, encode)?;
         let places: Vec<[usize; 2]> = finished.records.iter().map(|(_, place)| *place).collect();
         let path = home.root().join(PREDICTIONS);
-        let outputs = write_predictions(session, (&model, &finished.packages), &rows, &places, &path)?;
+        let outputs =
+            write_predictions(session, (&model, &finished.packages), (&rows, &exact), &places, &path)?;
         finished.outcome.predictions = Some(path);
         let intervals = finished.intervals(session, &model, &outputs, &rows);
         let data = LoadedData { prepared: rows.prepared, source, test, pretrained: None };

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use cupola_eval::fold_interval;
+use cupola_eval::{fold_interval, metric_range};
 use cupola_registry::RunRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,9 @@ pub struct CrossValidation {
     pub folds: usize,
     /// Number of divisions into folds.
     pub repeats: usize,
+    /// `true` if settings were searched within each fold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nested: bool,
     /// Metric that chose the weights of the folds.
     pub metric: String,
     /// `true` if a larger value of it is better.
@@ -60,6 +63,9 @@ pub struct FoldScore {
     pub seconds: Option<f64>,
     /// Metrics of its test rows.
     pub metrics: Map<String, Value>,
+    /// Values of the keys that the search within the fold has chosen; `None` without a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<IndexMap<String, Value>>,
 }
 
 /// Metric over all folds.
@@ -69,7 +75,8 @@ pub struct FoldMetric {
     pub mean: f64,
     /// Standard deviation between folds.
     pub deviation: f64,
-    /// 95 % interval of the mean by Student's t; of repeats by the corrected resampled t (Nadeau and Bengio 2003).
+    /// 95 % interval of the mean by Student's t, within the values that the metric can have; of repeats by the corrected
+    /// resampled t (Nadeau and Bengio 2003).
     pub interval: Option<(f64, f64)>,
 }
 
@@ -82,7 +89,16 @@ impl FoldScore {
             run: record.id.clone(),
             seconds: record.seconds,
             metrics: record.metrics.clone(),
+            params: None,
         }
+    }
+
+    /// `learning_rate=0.01, hidden=[64]`: the values that the search within the fold has chosen, by the last part of their
+    /// keys.
+    pub fn params_text(&self) -> String {
+        let short = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+        let each = self.params.iter().flatten().map(|(key, value)| format!("{}={value}", short(key)));
+        each.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -95,7 +111,10 @@ pub(super) fn means(scores: &[FoldScore], folds: usize, repeats: usize) -> Index
         let value = |score: &FoldScore| score.metrics.get(name).and_then(Value::as_f64);
         let values: Vec<f64> = scores.iter().map(value).collect::<Option<_>>()?;
         let found = fold_interval(&values, overlap, COVERAGE)?;
-        let metric = FoldMetric { mean: found.mean, deviation: found.deviation, interval: found.bounds };
+        // Student's interval knows nothing of the values that the metric can have.
+        let (least, most) = metric_range(name);
+        let interval = found.bounds.map(|(low, high)| (low.max(least), high.min(most)));
+        let metric = FoldMetric { mean: found.mean, deviation: found.deviation, interval };
         Some((name.clone(), metric))
     });
     found.collect()
@@ -125,6 +144,18 @@ impl CrossValidation {
             let _ =
                 writeln!(out, "| {} | {} | {value} | {seconds} | {} |", score.repeat, score.fold, score.run);
         }
+        if self.nested {
+            out.push_str("\n| repeat | fold | chosen in the fold |\n|---|---|---|\n");
+            for score in &self.scores {
+                let _ = writeln!(
+                    out,
+                    "| {} | {} | {} |",
+                    score.repeat,
+                    score.fold,
+                    score.params_text().replace('|', "\\|")
+                );
+            }
+        }
         out
     }
 }
@@ -143,19 +174,24 @@ mod tests {
             run: format!("r{fold}"),
             seconds: None,
             metrics: metrics.as_object().cloned().unwrap_or_default(),
+            params: None,
         };
         let scores = [
-            score(0, json!({ "accuracy": 0.8, "auc": 0.9 })),
-            score(1, json!({ "accuracy": 0.9, "auc": null })),
+            score(0, json!({ "loss": 0.8, "auc": 0.9, "max_error": 1.0 })),
+            score(1, json!({ "loss": 0.9, "auc": null, "max_error": 9.0 })),
         ];
         let found = means(&scores, 2, 1);
-        assert_eq!(found.keys().collect::<Vec<_>>(), ["accuracy"]);
-        let accuracy = found["accuracy"];
-        assert!((accuracy.mean - 0.85).abs() < 1e-12);
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["loss", "max_error"]);
+        assert_eq!(
+            found["max_error"].interval.map(|(low, _)| low.total_cmp(&0.0)),
+            Some(std::cmp::Ordering::Equal)
+        );
+        let loss = found["loss"];
+        assert!((loss.mean - 0.85).abs() < 1e-12);
         // t(0.975, 1) = 12.706; the standard error is 0.05.
-        let (low, high) = accuracy.interval.unwrap();
+        let (low, high) = loss.interval.unwrap();
         assert!((high - low - 2.0 * 12.706_204_736 * 0.05).abs() < 1e-6);
-        let (low, high) = means(&scores, 2, 2)["accuracy"].interval.unwrap();
+        let (low, high) = means(&scores, 2, 2)["loss"].interval.unwrap();
         assert!((high - low - 2.0 * 12.706_204_736 * 0.05 * 3.0_f64.sqrt()).abs() < 1e-6);
     }
 }

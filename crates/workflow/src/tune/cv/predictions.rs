@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cupola_nn::DeviceChoice;
 use cupola_prep::{
-    ExamplesWithTargets, FittedTarget, FoldedRows, PredictedValue, Predictions, SplitPart, Targets,
+    ExamplesWithTargets, FittedTarget, FoldedRows, Frame, PredictedValue, Predictions, SplitPart, Targets,
 };
 use cupola_registry::Package;
 use cupola_runtime::{EngineChoice, Predictor, blended_values, logits_of_blend};
@@ -34,7 +34,7 @@ struct Line<'a> {
 pub(super) fn write_predictions(
     session: &Session<'_>,
     (model, packages): (&JoinedModel, &[Package]),
-    rows: &FoldedRows,
+    (rows, exact): (&FoldedRows, &ExactTargets),
     runs: &[[usize; 2]],
     path: &Path,
 ) -> Result<SplitOutputs, Error> {
@@ -52,7 +52,7 @@ pub(super) fn write_predictions(
             let logits = predictor.target_logits(places.examples(&examples))?;
             let predictions = predictor.package.predictions(&logits, &[])?;
             for (at, (row, predictions)) in chunk.iter().zip(&predictions).enumerate() {
-                let targets = named(&plan.targets, &targets, at);
+                let targets = named(&plan.targets, &targets, at, exact, *row);
                 let line =
                     Line { row: rows.numbers[*row], repeat: *repeat, fold: *fold, targets, predictions };
                 serde_json::to_writer(&mut file, &line)?;
@@ -75,16 +75,49 @@ pub(super) fn write_predictions(
     Ok(SplitOutputs { logits: logits_of_blend(&plan.targets, &values), examples })
 }
 
-/// Values of the targets of one row, as they are in the data.
-fn named(plan: &TargetList<FittedTarget>, targets: &TargetList<Targets>, row: usize) -> Map<String, Value> {
-    let each = plan.iter().zip(targets).map(|(target, values)| {
+/// Numbers of the targets as the source has them: training holds them in single precision.
+pub(super) struct ExactTargets(Vec<Option<Vec<f64>>>);
+
+impl ExactTargets {
+    /// Numbers of the rows with these numbers in the source, from 1; none of a target whose column the source lacks.
+    pub fn of(targets: &TargetList<FittedTarget>, frame: &Frame, numbers: &[usize]) -> Self {
+        let column = |target: &FittedTarget| {
+            let column = match target {
+                FittedTarget::Number { column, .. } => frame.get(column)?,
+                _ => return None,
+            };
+            let value = |number: &usize| column.number(number - 1).ok().flatten();
+            Some(numbers.iter().map(|number| value(number).unwrap_or(f64::NAN)).collect())
+        };
+        Self(targets.iter().map(column).collect())
+    }
+
+    /// Exact number of a target in a row where it is the one that was trained on; else `trained` itself, as of a column
+    /// that a feature has replaced.
+    fn value(&self, target: usize, row: usize, trained: f64) -> f64 {
+        let exact = self.0.get(target).and_then(Option::as_ref).and_then(|rows| rows.get(row));
+        let is_near = |exact: &&f64| (**exact - trained).abs() <= 1e-5 * exact.abs().max(trained.abs());
+        exact.filter(is_near).copied().unwrap_or(trained)
+    }
+}
+
+/// Values of the targets of one row of a chunk, which is `row` among all.
+fn named(
+    plan: &TargetList<FittedTarget>,
+    targets: &TargetList<Targets>,
+    at: usize,
+    exact: &ExactTargets,
+    row: usize,
+) -> Map<String, Value> {
+    let each = plan.iter().zip(targets).enumerate().map(|(index, (target, values))| {
         let value = match (target, values) {
             (FittedTarget::Category { .. }, Targets::Class(classes)) => {
-                let index = classes.get(row).and_then(|class| usize::try_from(*class).ok());
-                index.map(|index| target.class_value(index))
+                let class = classes.get(at).and_then(|class| usize::try_from(*class).ok());
+                class.map(|class| target.class_value(class))
             }
             (FittedTarget::Number { shift, factor, .. }, Targets::Number(numbers)) => {
-                numbers.get(row).map(|number| PredictedValue::Number(f64::from(*number) / factor + shift))
+                let trained = numbers.get(at).map(|number| f64::from(*number) / factor + shift);
+                trained.map(|trained| PredictedValue::Number(exact.value(index, row, trained)))
             }
             _ => None,
         };

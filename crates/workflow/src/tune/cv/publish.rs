@@ -133,7 +133,7 @@ fn about(outcome: &CrossValidation) -> Value {
     let CrossValidation { by, folds, repeats, metric, scores, metrics, .. } = outcome;
     json!({
         "by": by, "folds": folds, "repeats": repeats, "metric": metric, "metrics": metrics, "scores": scores,
-        "folder": outcome.folder,
+        "folder": outcome.folder, "nested": outcome.nested,
     })
 }
 
@@ -242,6 +242,7 @@ impl CrossValidation {
             by: by.to_owned(),
             folds,
             repeats,
+            nested: false,
             metric: String::new(),
             larger_is_better: false,
             scores,

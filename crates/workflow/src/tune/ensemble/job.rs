@@ -31,6 +31,8 @@ pub struct EnsembleJob {
     name: String,
     method: EnsembleMethod,
     device: DeviceChoice,
+    /// Fewest members.
+    fewest: usize,
 }
 
 /// Published ensemble.
@@ -42,6 +44,13 @@ pub struct PublishedEnsemble {
     pub metric: String,
     /// All models with their scores, the best first.
     pub leaderboard: Vec<LeaderboardRow>,
+}
+
+impl PublishedEnsemble {
+    /// Models that were not chosen, and that the package does not have.
+    pub fn left_out(&self) -> impl Iterator<Item = &LeaderboardRow> {
+        self.leaderboard.iter().filter(|row| row.weight <= 0.0)
+    }
 }
 
 /// End of an [`EnsembleJob`] that did not fail.
@@ -61,7 +70,7 @@ pub enum EnsembleOutcome {
 impl EnsembleJob {
     /// Ensemble called `name` of runs, packages or files of configs.
     pub fn new(name: impl Into<String>, members: Vec<String>, method: EnsembleMethod) -> Self {
-        Self { members, name: name.into(), method, device: DeviceChoice::Auto }
+        Self { members, name: name.into(), method, device: DeviceChoice::Auto, fewest: 2 }
     }
 
     /// Device that configs are trained on.
@@ -70,22 +79,40 @@ impl EnsembleJob {
         Self { device, ..self }
     }
 
+    /// Allows a single member, which a preset may be left with.
+    #[must_use]
+    pub(crate) fn of_any_size(self) -> Self {
+        Self { fewest: 1, ..self }
+    }
+
     /// Finds or trains the members, chooses their weights on the valid rows and publishes their average.
     ///
     /// # Errors
     /// [`Error::OtherRows`] for members of other data or another split, [`Error::Ensemble`] for fewer than two.
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<EnsembleOutcome, Error> {
         Name::new(&self.name)?;
-        if self.members.len() < 2 {
+        if self.members.len() < self.fewest {
             return Err(Error::Ensemble {
                 why: format!("expected two or more members, found {}", self.members.len()),
                 remedy: "name runs, packages or configs of the same data",
             });
         }
-        let mut candidates = Vec::with_capacity(self.members.len());
-        for member in &self.members {
+        if let Some(member) =
+            (1..self.members.len()).find(|at| self.members[..*at].contains(&self.members[*at]))
+        {
+            return Err(named_twice(&self.members[member], ""));
+        }
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members.len());
+        for (at, member) in self.members.iter().enumerate() {
             match Candidate::find(member, session, self.device, stop)? {
-                FoundCandidate::Model(candidate) => candidates.push(*candidate),
+                FoundCandidate::Model(candidate) => {
+                    let label = candidate.package.label();
+                    if let Some(same) = candidates.iter().position(|one| one.package.label() == label) {
+                        let names = format!(", as {} and {}", self.members[same], self.members[at]);
+                        return Err(named_twice(&label, &names));
+                    }
+                    candidates.push(*candidate);
+                }
                 FoundCandidate::Stopped { run, step } => return Ok(EnsembleOutcome::Stopped { run, step }),
             }
         }
@@ -185,6 +212,13 @@ impl EnsembleJob {
         };
         let mut outputs = JoinedOutputs { predictor, prepared: &data.prepared, objectives };
         trained.publish(&stage, record, &mut outputs)
+    }
+}
+
+fn named_twice(member: &str, names: &str) -> Error {
+    Error::Ensemble {
+        why: format!("`{member}` is a member twice{names}"),
+        remedy: "name each model once; the ensemble chooses the weights",
     }
 }
 

@@ -1,9 +1,14 @@
 //! Predictions as JSON lines or CSV.
 
+use std::fs::File;
+use std::io::{BufWriter, Seek, Write};
+use std::path::Path;
+
 use anyhow::Result;
 use cupola_prep::{PredictedValue, Prediction, Predictions};
-use cupola_runtime::{Explanation, RowExplanations};
-use cupola_workflow::RowLabels;
+use cupola_registry::StagedFile;
+use cupola_runtime::Explanation;
+use cupola_workflow::PredictedRows;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -31,23 +36,67 @@ struct ExplainedPrediction<'a> {
     explanation: Option<&'a Explanation>,
 }
 
+/// File of predictions that grows by some rows at a time. It appears under its name, or on standard output for `-`, when
+/// all rows are predicted; before, it is a temporary file.
+pub struct PredictionFile {
+    target: Target,
+    is_csv: bool,
+    has_header: bool,
+}
+
+enum Target {
+    File(StagedFile),
+    StandardOutput(BufWriter<File>),
+}
+
+impl PredictionFile {
+    pub fn new(path: &str, is_csv: bool) -> Result<Self> {
+        let target = match path {
+            "-" => Target::StandardOutput(BufWriter::new(tempfile::tempfile()?)),
+            path => Target::File(StagedFile::new(Path::new(path))?),
+        };
+        Ok(Self { target, is_csv, has_header: false })
+    }
+
+    pub fn write(&mut self, rows: &PredictedRows) -> Result<()> {
+        let text = if self.is_csv {
+            csv(rows, !std::mem::replace(&mut self.has_header, true))?
+        } else {
+            json_lines(rows)?
+        };
+        match &mut self.target {
+            Target::File(file) => file.write_all(text.as_bytes())?,
+            Target::StandardOutput(file) => file.write_all(text.as_bytes())?,
+        }
+        Ok(())
+    }
+
+    pub fn finish(self) -> Result<()> {
+        match self.target {
+            Target::File(file) => file.commit()?,
+            Target::StandardOutput(file) => {
+                let mut file = file.into_inner()?;
+                file.rewind()?;
+                std::io::copy(&mut file, &mut std::io::stdout().lock())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One object per prediction. Of a model of series it says in `series` which row the prediction belongs to,
-/// and of files, whose names are `files`, which one in `file`. `explanations` may be empty.
-pub fn json_lines(
-    predictions: &[Predictions],
-    explanations: &[RowExplanations],
-    labels: &RowLabels,
-    files: &[String],
-) -> Result<String> {
+/// and of files, which one in `file`.
+fn json_lines(rows: &PredictedRows) -> Result<String> {
     let mut text = String::new();
-    let (mut own, mut files, mut explanations) = (labels.rows.iter(), files.iter(), explanations.iter());
-    for prediction in predictions {
+    let (mut own, mut files) = (rows.labels.rows.iter(), rows.files.iter());
+    let mut explanations = rows.explanations.iter();
+    for prediction in &rows.predictions {
         let mut line = IndexMap::new();
         if let Some(file) = files.next() {
             line.insert(FILE, LineEntry::File(file));
         }
         if let Some(values) = own.next() {
-            line.insert(LABELS, LineEntry::Labels(labels.columns.iter().zip(values).collect()));
+            line.insert(LABELS, LineEntry::Labels(rows.labels.columns.iter().zip(values).collect()));
         }
         let explained = explanations.next();
         line.extend(prediction.iter().map(|(target, prediction)| {
@@ -63,14 +112,15 @@ pub fn json_lines(
 /// The name of the file, columns of key and time of a model of series, then columns of each target: its value (a forecast has one for each
 /// row ahead), then its probabilities, the threshold and flag of
 /// an anomaly, or the times of a forecast.
-pub fn csv(predictions: &[Predictions], labels: &RowLabels, files: &[String]) -> Result<String> {
+fn csv(rows: &PredictedRows, with_header: bool) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    if let Some(first) = predictions.first() {
-        let file = files.first().map(|_| FILE.to_owned());
-        writer.write_record(file.into_iter().chain(labels.columns.iter().cloned()).chain(header(first)))?;
+    if let Some(first) = rows.predictions.first().filter(|_| with_header) {
+        let file = rows.files.first().map(|_| FILE.to_owned());
+        writer
+            .write_record(file.into_iter().chain(rows.labels.columns.iter().cloned()).chain(header(first)))?;
     }
-    let (mut own, mut files) = (labels.rows.iter(), files.iter());
-    for prediction in predictions {
+    let (mut own, mut files) = (rows.labels.rows.iter(), rows.files.iter());
+    for prediction in &rows.predictions {
         let labels = files.next().into_iter().chain(own.next().into_iter().flatten()).cloned();
         writer.write_record(labels.chain(prediction.values().flat_map(fields)))?;
     }
@@ -144,16 +194,22 @@ fn value_fields(value: &PredictedValue) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use cupola_workflow::RowLabels;
     use serde_json::Value;
 
     use super::*;
+
+    fn rows(predictions: &[Predictions], labels: RowLabels, files: &[&str]) -> PredictedRows {
+        let files = files.iter().map(ToString::to_string).collect();
+        PredictedRows { predictions: predictions.to_vec(), explanations: Vec::new(), labels, files }
+    }
 
     #[test]
     fn a_probability_has_the_digits_of_single_precision() {
         let mut sure = Prediction::new(PredictedValue::Text("a".to_owned()));
         sure.probabilities = Some([("a".to_owned(), 0.9_f32)].into_iter().collect());
         let sure: Predictions = [("y".to_owned(), sure)].into_iter().collect();
-        let lines = json_lines(&[sure], &[], &RowLabels::default(), &["a.png".to_owned()]).unwrap();
+        let lines = json_lines(&rows(&[sure], RowLabels::default(), &["a.png"])).unwrap();
         assert_eq!(lines, "{\"file\":\"a.png\",\"y\":{\"value\":\"a\",\"probabilities\":{\"a\":0.9}}}\n");
     }
 
@@ -166,19 +222,18 @@ mod tests {
             rows: vec![vec!["a,b".to_owned(), "2024-01-05".to_owned()]],
         };
         assert_eq!(
-            csv(std::slice::from_ref(&one), &labels, &[]).unwrap(),
+            csv(&rows(std::slice::from_ref(&one), labels.clone(), &[]), true).unwrap(),
             "store,day,y_1,y_2\n\"a,b\",2024-01-05,1.5,2\n"
         );
         let line: Value =
-            serde_json::from_str(&json_lines(std::slice::from_ref(&one), &[], &labels, &[]).unwrap())
+            serde_json::from_str(&json_lines(&rows(std::slice::from_ref(&one), labels, &[])).unwrap())
                 .unwrap();
         assert_eq!(line["series"], serde_json::json!({ "store": "a,b", "day": "2024-01-05" }));
         assert_eq!(line["y"]["value"], serde_json::json!([1.5, 2.0]));
-        let plain = json_lines(std::slice::from_ref(&one), &[], &RowLabels::default(), &["a.png".to_owned()])
-            .unwrap();
+        let plain = json_lines(&rows(std::slice::from_ref(&one), RowLabels::default(), &["a.png"])).unwrap();
         assert!(!plain.contains("series") && plain.contains("\"file\":\"a.png\""), "{plain}");
         assert!(
-            csv(&[one], &RowLabels::default(), &["a.png".to_owned()])
+            csv(&rows(&[one], RowLabels::default(), &["a.png"]), true)
                 .unwrap()
                 .starts_with("file,y_1,y_2\na.png,1.5,2")
         );

@@ -97,6 +97,11 @@ fn layer_op(lookup: &WeightLookup<'_>, module: &str, layer: &Layer) -> Result<La
         Layer::Position {} => LayerOp::Position(get("position")?),
         Layer::FeatureTokens { .. } => LayerOp::FeatureTokens(get("weight")?, get("bias")?),
         Layer::Periodic { .. } => LayerOp::Periodic(get("frequencies")?),
+        Layer::PeriodicDense { .. } => {
+            LayerOp::PeriodicDense([get("weight_1")?, get("bias_1")?, get("weight_2")?, get("bias_2")?])
+        }
+        Layer::Scale {} => LayerOp::Scale(get("scale")?),
+        Layer::MixedActivation { function } => LayerOp::MixedActivation(pointwise(function), get("mix")?),
         Layer::Ensemble { members } => LayerOp::Ensemble(members),
         Layer::BatchEnsemble { .. } => batch_ensemble(lookup, module)?,
         Layer::Glu { function } => LayerOp::Glu(pointwise(function)),

@@ -65,3 +65,14 @@ pub fn periodic(x: &Tensor, frequencies: &Tensor) -> Result<Tensor, CandleError>
     let angle = (x.unsqueeze(2)?.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
     Tensor::cat(&[angle.cos()?, angle.sin()?], 2)
 }
+
+/// Cosines of numbers `[batch, columns]` with frequencies and phases `[columns, f]`, mapped by a matrix of each column,
+/// and the numbers: `[batch, columns, width]` (Holzmüller et al. 2024, C.1).
+pub fn periodic_dense(x: &Tensor, weights: &[Tensor; 4]) -> Result<Tensor, CandleError> {
+    let [frequencies, phases, matrices, shifts] = weights;
+    let x = x.unsqueeze(2)?;
+    let angle = (x.broadcast_mul(frequencies)? * std::f64::consts::TAU)?;
+    let waves = angle.broadcast_add(phases)?.cos()?;
+    let mapped = waves.transpose(0, 1)?.contiguous()?.matmul(matrices)?.transpose(0, 1)?;
+    Tensor::cat(&[mapped.contiguous()?.broadcast_add(shifts)?, x], 2)
+}

@@ -1,0 +1,321 @@
+//! Conditions of rules on the metrics of a server.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::burn::{BURN_WINDOWS, burn_rate};
+use super::history::CounterHistory;
+use super::rule::{AlertCondition, AlertRule, DriftScope};
+use super::samples::{MetricSample, MetricSamples};
+use super::{AlertLabels, AlertTick};
+
+/// Severity of conditions that have none of their own.
+const SEVERITY: &str = "ticket";
+/// Differences between bounds of a histogram that are rounding.
+const BOUND_TOLERANCE: f64 = 1e-9;
+
+/// RuleVerdict on one subject of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RuleVerdict {
+    /// The condition holds.
+    Holds,
+    /// The condition does not hold.
+    Clear,
+    /// The metrics do not decide it, such as a window without rows.
+    Unknown,
+}
+
+/// RuleVerdict on one subject of a rule, with the labels of its alert.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RuleFinding {
+    pub labels: AlertLabels,
+    pub verdict: RuleVerdict,
+    pub value: Option<f64>,
+    pub summary: String,
+}
+
+/// Counters of all rules over time, by rule and model.
+#[derive(Debug, Default)]
+pub(super) struct Histories {
+    by_subject: BTreeMap<(String, String), CounterHistory>,
+}
+
+impl Histories {
+    /// History of a model for a rule, with its present counters added.
+    fn updated(&mut self, rule: &AlertRule, model: &str, at: f64, values: [f64; 2]) -> &CounterHistory {
+        let key = (rule.name.clone(), model.to_owned());
+        let history =
+            self.by_subject.entry(key).or_insert_with(|| CounterHistory::new(rule.longest_window()));
+        history.push(at, values);
+        history
+    }
+}
+
+/// A rule with the metrics that it is checked on.
+pub(super) struct RuleCheck<'a> {
+    pub rule: &'a AlertRule,
+    pub samples: &'a MetricSamples,
+    pub tick: AlertTick,
+    /// Uptime in seconds.
+    pub uptime: f64,
+}
+
+impl RuleCheck<'_> {
+    /// Findings of the rule.
+    pub fn findings(&self, histories: &mut Histories) -> Vec<RuleFinding> {
+        if let AlertCondition::Metric { .. } = &self.rule.condition {
+            return self.metric();
+        }
+        let models = self.models();
+        models.iter().flat_map(|model| self.of_model(model, histories)).collect()
+    }
+
+    /// Models that the rule is about: the named one, or all that are loaded.
+    fn models(&self) -> BTreeSet<String> {
+        if let Some(model) = &self.rule.model {
+            return BTreeSet::from([model.clone()]);
+        }
+        let loaded = self.samples.of("cupola_model_loaded").iter().filter(|sample| sample.value > 0.0);
+        loaded.map(|sample| sample.label("model").to_owned()).collect()
+    }
+
+    fn of_model(&self, model: &str, histories: &mut Histories) -> Vec<RuleFinding> {
+        use AlertCondition as C;
+        match &self.rule.condition {
+            C::Drift { scope } => vec![self.drift(model, scope)],
+            C::Latency { objective, within, requests } => {
+                let counters = self.slow_requests(model, *within);
+                let history = histories.updated(self.rule, model, self.uptime, counters);
+                self.burn(model, history, *objective, *requests)
+            }
+            C::Errors { objective, requests } => {
+                let counters = [
+                    self.count(model, "cupola_requests_total", |sample| is_failure(sample.label("code"))),
+                    self.count(model, "cupola_requests_total", |_| true),
+                ];
+                let history = histories.updated(self.rule, model, self.uptime, counters);
+                self.burn(model, history, *objective, *requests)
+            }
+            C::Age { limit } => self.age(model, *limit),
+            C::Idle { limit } => {
+                let requests = self.count(model, "cupola_requests_total", |_| true);
+                let history = histories.updated(self.rule, model, self.uptime, [requests, 0.0]);
+                vec![self.idle(model, history, *limit)]
+            }
+            C::Accuracy { window, .. } | C::MeanError { window, .. } | C::Feedback { window, .. } => {
+                let counters = self.outcomes(model);
+                let history = histories.updated(self.rule, model, self.uptime, counters);
+                vec![self.of_outcomes(model, history.increase(*window))]
+            }
+            C::Metric { .. } => Vec::new(),
+        }
+    }
+
+    fn count(&self, model: &str, metric: &str, pick: impl Fn(&MetricSample) -> bool) -> f64 {
+        self.samples.sum(metric, |sample| sample.label("model") == model && pick(sample))
+    }
+
+    /// Slow requests and all requests.
+    fn slow_requests(&self, model: &str, within: f64) -> [f64; 2] {
+        let is_bound = |sample: &MetricSample| {
+            sample.label("le").parse().is_ok_and(|bound: f64| (bound - within).abs() < BOUND_TOLERANCE)
+        };
+        let quick = self.count(model, "cupola_request_duration_seconds_bucket", is_bound);
+        let all = self.count(model, "cupola_request_duration_seconds_count", |_| true);
+        [all - quick, all]
+    }
+
+    /// Counters of a rule about feedback: the part and the whole.
+    fn outcomes(&self, model: &str) -> [f64; 2] {
+        let outcome = |name: &'static str| {
+            self.count(model, "cupola_outcomes_total", move |sample| sample.label("outcome") == name)
+        };
+        match &self.rule.condition {
+            AlertCondition::Accuracy { .. } => {
+                let correct = outcome("correct");
+                [correct, correct + outcome("wrong")]
+            }
+            AlertCondition::MeanError { .. } => {
+                [self.count(model, "cupola_outcome_absolute_error_total", |_| true), outcome("measured")]
+            }
+            _ => {
+                let succeeded = |sample: &MetricSample| sample.label("code").starts_with('2');
+                let rows = self.count(model, "cupola_feedback_rows_total", |_| true);
+                [rows, self.count(model, "cupola_requests_total", succeeded)]
+            }
+        }
+    }
+
+    fn finding(&self, model: &str, more: &[(&str, &str)], severity: &str) -> RuleFinding {
+        let severity = self.rule.severity.as_deref().unwrap_or(severity);
+        let common = [("alertname", self.rule.name.as_str()), ("model", model), ("severity", severity)];
+        let labels = common.iter().chain(more).filter(|(_, value)| !value.is_empty());
+        let labels = labels.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        RuleFinding { labels, verdict: RuleVerdict::Unknown, value: None, summary: String::new() }
+    }
+
+    /// A finding with its verdict. The rule's own summary goes before that of the condition.
+    fn told(&self, mut finding: RuleFinding, verdict: RuleVerdict, value: Option<f64>, summary: String) -> RuleFinding {
+        (finding.verdict, finding.value) = (verdict, value);
+        finding.summary = self.rule.summary.clone().unwrap_or(summary);
+        finding
+    }
+
+    fn burn(&self, model: &str, history: &CounterHistory, objective: f64, requests: f64) -> Vec<RuleFinding> {
+        let what = match self.rule.condition {
+            AlertCondition::Latency { .. } => "too slow",
+            _ => "failing",
+        };
+        let each = BURN_WINDOWS.iter().map(|window| {
+            let finding = self.finding(model, &[("window", window.name)], window.severity);
+            let ([bad, total], [recent_bad, recent]) =
+                (history.increase(window.long), history.increase(window.short));
+            let long = burn_rate(bad, total, objective).filter(|_| total >= requests);
+            let Some(long) = long else {
+                let summary = format!("{model}: {total} requests in {} are too few", window.name);
+                return self.told(finding, if total > 0.0 { RuleVerdict::Clear } else { RuleVerdict::Unknown }, None, summary);
+            };
+            let short = burn_rate(recent_bad, recent, objective).unwrap_or(0.0);
+            let holds = long > window.rate && short > window.rate;
+            let summary = format!(
+                "{model}: {} of the requests within {} were {what}, which uses up the error budget {long:.1} times as fast as the objective {objective} allows",
+                percent(bad / total),
+                window.name
+            );
+            self.told(finding, if holds { RuleVerdict::Holds } else { RuleVerdict::Clear }, Some(long), summary)
+        });
+        each.collect()
+    }
+
+    fn drift(&self, model: &str, scope: &DriftScope) -> RuleFinding {
+        let verdicts = self.samples.of("cupola_monitor_drifted");
+        let of_model = verdicts.iter().filter(|sample| sample.label("model") == model);
+        match scope {
+            DriftScope::Column(column) => {
+                let finding = self.finding(model, &[("column", column)], SEVERITY);
+                let value =
+                    of_model.filter(|sample| sample.label("column") == column).map(|sample| sample.value);
+                let value = value.reduce(f64::max);
+                let verdict = value.map(|value| value > 0.0);
+                self.told(finding, decided(verdict), value, format!("{model}: `{column}` has drifted"))
+            }
+            DriftScope::Share(least) => {
+                let values: Vec<f64> = of_model.map(|sample| sample.value).collect();
+                let drifted = values.iter().filter(|value| **value > 0.0).count();
+                let share = (!values.is_empty()).then(|| drifted as f64 / values.len() as f64);
+                let summary = format!("{model}: {drifted} of {} columns have drifted", values.len());
+                let verdict = share.map(|share| share >= *least);
+                self.told(self.finding(model, &[], SEVERITY), decided(verdict), share, summary)
+            }
+        }
+    }
+
+    /// One finding for each loaded version.
+    fn age(&self, model: &str, limit: f64) -> Vec<RuleFinding> {
+        let loaded = |sample: &&MetricSample| sample.label("model") == model && sample.value > 0.0;
+        let versions = self.samples.of("cupola_model_loaded").iter().filter(loaded);
+        let each = versions.map(|version| {
+            let version = version.label("version");
+            let created = self
+                .samples
+                .of("cupola_model_created_timestamp_seconds")
+                .iter()
+                .find(|sample| sample.label("model") == model && sample.label("version") == version);
+            let now = self.tick.now.as_millisecond() as f64 / 1_000.0;
+            let age = created.map(|created| now - created.value);
+            let days = age.map_or(0.0, |age| age / 86_400.0);
+            let summary = format!("{model}: version {version} was trained {days:.1} days ago");
+            let finding = self.finding(model, &[("version", version)], SEVERITY);
+            self.told(finding, decided(age.map(|age| age > limit)), age, summary)
+        });
+        each.collect()
+    }
+
+    fn idle(&self, model: &str, history: &CounterHistory, limit: f64) -> RuleFinding {
+        let [requests, _] = history.increase(limit);
+        // A server that has just started has not waited long enough.
+        let holds = match requests > 0.0 {
+            true => Some(false),
+            false => (history.span() >= limit).then_some(true),
+        };
+        let summary = format!("{model}: no requests for {}", duration(limit));
+        self.told(self.finding(model, &[], SEVERITY), decided(holds), Some(requests), summary)
+    }
+
+    fn of_outcomes(&self, model: &str, [part, whole]: [f64; 2]) -> RuleFinding {
+        use AlertCondition as C;
+        let finding = self.finding(model, &[], SEVERITY);
+        let (fewest, window) = match &self.rule.condition {
+            C::Accuracy { rows, window, .. } | C::MeanError { rows, window, .. } => (*rows, *window),
+            C::Feedback { requests, window, .. } => (*requests, *window),
+            _ => (0.0, 0.0),
+        };
+        let window = duration(window);
+        if whole < fewest.max(1.0) {
+            let summary = format!("{model}: {whole} rows within {window} are too few");
+            return self.told(finding, RuleVerdict::Unknown, None, summary);
+        }
+        let value = part / whole;
+        let (holds, summary) = match &self.rule.condition {
+            C::Accuracy { least, .. } => (
+                value < *least,
+                format!("{model}: {} of {whole} predictions within {window} were right", percent(value)),
+            ),
+            C::MeanError { most, .. } => (
+                value > *most,
+                format!("{model}: {whole} predictions within {window} were off by {value:.4} on average"),
+            ),
+            C::Feedback { least, .. } => (
+                value < *least,
+                format!("{model}: {part} rows of feedback for {whole} requests within {window}"),
+            ),
+            _ => (false, String::new()),
+        };
+        self.told(finding, decided(Some(holds)), Some(value), summary)
+    }
+
+    /// One finding for each series of the metric.
+    fn metric(&self) -> Vec<RuleFinding> {
+        let AlertCondition::Metric { metric, labels, comparison, bound } = &self.rule.condition else {
+            return Vec::new();
+        };
+        let of_rule = |sample: &&MetricSample| {
+            let of_model = self.rule.model.as_deref().is_none_or(|model| sample.label("model") == model);
+            of_model && labels.iter().all(|(name, value)| sample.label(name) == value)
+        };
+        let each = self.samples.of(metric).iter().filter(of_rule).map(|sample| {
+            let kept =
+                sample.labels.iter().filter(|(name, _)| !["model", "severity"].contains(&name.as_str()));
+            let more: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let finding = self.finding(sample.label("model"), &more, SEVERITY);
+            let side = if comparison.operator() == ">" { "above" } else { "below" };
+            let summary = format!("{metric} is {}, {side} {bound}", sample.value);
+            let holds = (!sample.value.is_nan()).then(|| comparison.holds(sample.value, *bound));
+            self.told(finding, decided(holds), Some(sample.value), summary)
+        });
+        each.collect()
+    }
+}
+
+fn decided(holds: Option<bool>) -> RuleVerdict {
+    match holds {
+        Some(true) => RuleVerdict::Holds,
+        Some(false) => RuleVerdict::Clear,
+        None => RuleVerdict::Unknown,
+    }
+}
+
+fn is_failure(code: &str) -> bool {
+    code.starts_with('5')
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", share * 100.0)
+}
+
+/// Duration for people, in the largest unit that divides it.
+fn duration(seconds: f64) -> String {
+    let unit =
+        [(86_400.0, "d"), (3_600.0, "h"), (60.0, "m")].into_iter().find(|(unit, _)| seconds % unit == 0.0);
+    let (unit, name) = unit.unwrap_or((1.0, "s"));
+    format!("{}{name}", seconds / unit)
+}

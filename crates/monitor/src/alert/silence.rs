@@ -1,0 +1,144 @@
+//! Silences: periods in which alerts are not told.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::AlertLabels;
+use crate::error::Error;
+
+/// Condition on a label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelMatcher {
+    /// Name of the label.
+    pub name: String,
+    /// Value; `*` stands for any text. A label that an alert does not have is empty.
+    pub value: String,
+    /// `true` for alerts whose value is another one.
+    #[serde(default)]
+    pub negated: bool,
+}
+
+impl LabelMatcher {
+    /// `true` for alerts that meet the condition.
+    pub fn matches(&self, labels: &AlertLabels) -> bool {
+        let value = labels.get(&self.name).map_or("", String::as_str);
+        fits(&self.value, value) != self.negated
+    }
+}
+
+/// `true` if the text fits the pattern, in which `*` stands for any text.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+/// Period in which the alerts that meet all conditions are not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Identifier.
+    pub id: String,
+    /// Conditions, all of which an alert meets.
+    pub matchers: Vec<LabelMatcher>,
+    /// Beginning.
+    #[serde(with = "super::stamp")]
+    pub from: Timestamp,
+    /// End.
+    #[serde(with = "super::stamp")]
+    pub until: Timestamp,
+    /// Reason.
+    #[serde(default)]
+    pub comment: String,
+    /// Person or key that made it.
+    #[serde(default)]
+    pub author: String,
+}
+
+impl Silence {
+    /// Checks the conditions and the period.
+    ///
+    /// # Errors
+    /// [`Error::Silence`] with the reason and the remedy.
+    pub fn check(&self, now: Timestamp) -> Result<(), Error> {
+        if self.matchers.is_empty() {
+            return Err(Error::Silence("without `matchers` it would silence everything; name a label"));
+        }
+        let any = |matcher: &LabelMatcher| !matcher.negated && matcher.value.chars().all(|c| c == '*');
+        if self.matchers.iter().all(any) {
+            return Err(Error::Silence("all matchers fit every alert; give at least one a value"));
+        }
+        if self.until <= self.from {
+            return Err(Error::Silence("`until` must be later than `from`"));
+        }
+        if self.until <= now {
+            return Err(Error::Silence("`until` has passed; give a later time"));
+        }
+        Ok(())
+    }
+
+    /// `true` if alerts with these labels are silent at this moment.
+    pub fn covers(&self, labels: &AlertLabels, now: Timestamp) -> bool {
+        self.from <= now && now < self.until && self.matchers.iter().all(|matcher| matcher.matches(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> AlertLabels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn matcher(name: &str, value: &str, negated: bool) -> LabelMatcher {
+        LabelMatcher { name: name.to_owned(), value: value.to_owned(), negated }
+    }
+
+    #[test]
+    fn patterns_fit_texts() {
+        for (pattern, text, expected) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("a*", "ab", true),
+            ("*b", "ab", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxcyyb", false),
+            ("aa*aa", "aaa", false),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(fits(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_silence_covers_its_alerts_from_its_beginning_to_its_end() {
+        let time = |second| Timestamp::from_second(second).unwrap();
+        let mut silence = Silence {
+            id: "a".to_owned(),
+            matchers: vec![matcher("model", "p*", false), matcher("severity", "page", true)],
+            from: time(100),
+            until: time(200),
+            comment: String::new(),
+            author: String::new(),
+        };
+        silence.check(time(150)).unwrap();
+        let of = labels(&[("model", "prices"), ("severity", "ticket")]);
+        let covered: Vec<bool> = [99, 100, 199, 200].map(|now| silence.covers(&of, time(now))).to_vec();
+        assert_eq!(covered, [false, true, true, false]);
+        assert!(!silence.covers(&labels(&[("model", "prices"), ("severity", "page")]), time(150)));
+        assert!(silence.check(time(200)).is_err());
+        silence.matchers = vec![matcher("model", "**", false)];
+        assert!(silence.check(time(0)).unwrap_err().to_string().contains("every alert"));
+        silence.matchers.clear();
+        assert!(silence.check(time(0)).is_err());
+    }
+}
