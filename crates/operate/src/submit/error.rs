@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What stopped a submission, or a look at a job.
+/// Failure of a submission, or of a question about a job.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// A program of the cluster that is not installed here.

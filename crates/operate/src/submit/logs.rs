@@ -18,7 +18,7 @@ pub struct FollowedFile {
     looked: Option<(u64, std::time::SystemTime)>,
 }
 
-/// What has been added to a file since the last look.
+/// Additions to a file since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct NewLines {
     /// Number of lines that were returned before and are gone: a resumed run writes them again.

@@ -13,7 +13,7 @@ const REMEDIES: [(&str, &str); 16] = [
     ("Invalid partition", "name one that `sinfo` lists with --sbatch --partition=NAME"),
     (
         "Invalid account",
-        "name your account with --sbatch --account=NAME; `sacctmgr show associations` lists them",
+        "name your account with --sbatch --account=NAME, as `sacctmgr show associations` lists it",
     ),
     ("Invalid qos", "name one that `sacctmgr show qos` lists with --sbatch --qos=NAME"),
     (
@@ -22,19 +22,19 @@ const REMEDIES: [(&str, &str); 16] = [
     ),
     ("Requested time limit is invalid", "lower --time to what the partition allows, as `sinfo` lists it"),
     (
-        "Requested node configuration is not available",
-        "lower --cpus, --memory or --gpus to what a node has, as `sinfo -Nl` lists it",
+        "Memory specification can not be satisfied",
+        "lower --memory to what a node has, as `sinfo -Nl` lists it",
     ),
     (
-        "Memory required by task is not available",
-        "lower --memory to what a node has, as `sinfo -Nl` lists it",
+        "Requested node configuration is not available",
+        "lower --cpus, --memory or --gpus to what a node has, as `sinfo -Nl` lists it",
     ),
     ("More processors requested than permitted", "lower --cpus to what a node has, as `sinfo -Nl` lists it"),
     ("CPU count per node can not be satisfied", "lower --cpus to what a node has, as `sinfo -Nl` lists it"),
     ("QOSMax", "lower the request to the limits of your account, or wait until other jobs end"),
     ("AssocMax", "lower the request to the limits of your account, or wait until other jobs end"),
     ("Invalid job array specification", "lower --workers to the cluster's MaxArraySize"),
-    ("Invalid job id", "it has left the queue; see its log with `cupola submit logs`"),
+    ("Invalid job id", "see its log with `cupola submit logs`, as it has left the queue"),
     ("Unable to contact slurm controller", "check that slurmctld runs and that SLURM_CONF names the cluster"),
     ("connection refused", "check that `kubectl cluster-info` reaches the cluster"),
     ("NotFound", "check the names of --namespace and --claim with `kubectl get pvc`"),
@@ -66,6 +66,8 @@ mod tests {
         assert!(of(partition).contains("--partition"));
         let nodes =
             "sbatch: error: Batch job submission failed: Requested node configuration is not available";
+        let memory = format!("sbatch: error: Memory specification can not be satisfied, {nodes}");
+        assert!(of(&memory).starts_with("lower --memory"));
         assert!(of(nodes).contains("--memory"));
         assert!(of("sbatch: error: something new").contains("sinfo"));
     }

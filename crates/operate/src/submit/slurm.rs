@@ -52,11 +52,14 @@ pub fn sbatch_script(
 [ -d {home} ] || {{ echo "error: no folder "{home}" on $(hostname); give a --home that all nodes share"; exit 2; }}
 export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
 limit= ended= child= signals=0
+# The number of an array stands for all of its tasks.
+own=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID}}
+own=${{own:-$SLURM_JOB_ID}}
 # Shortly before the time limit, to this script alone.
 trap 'limit=1; signals=$((signals + 1)); [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' USR1
 # Preempted, requeued or cancelled: Slurm signals the program itself, too.
 trap 'ended=1; signals=$((signals + 1))' TERM
-echo "start ${{SLURM_RESTART_COUNT:-0}} of job $SLURM_JOB_ID on $(hostname)"
+echo "start ${{SLURM_RESTART_COUNT:-0}} of job $own on $(hostname)"
 for attempt in 1 2 3; do
   {program} {arguments} &
   child=$!
@@ -68,7 +71,7 @@ done
 if [ -n "$limit" ] && [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
   if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {restarts} ]; then
     echo "error: the time limit was reached after {restarts} restarts; raise --time or --restarts"
-  elif scontrol requeue "$SLURM_JOB_ID"; then
+  elif scontrol requeue "$own"; then
     echo "back to the queue at the time limit"
   fi
 fi
@@ -222,7 +225,7 @@ mod tests {
             text.contains("log-%a.txt\"\n") && text.contains("--study s --device flex --trials 9"),
             "{text}"
         );
-        assert!(!text.contains("--time") && !text.contains("--mem"), "{text}");
+        assert!(!text.contains("SBATCH --time") && !text.contains("SBATCH --mem"), "{text}");
     }
 
     #[test]

@@ -51,7 +51,9 @@ fn work(job: &ClusterJob) -> String {
 /// `running`, or `3 running, 1 pending`; the status of the run once the cluster has forgotten the job.
 fn state(states: &[ClusterState], run: Option<&str>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    states.iter().for_each(|state| *counts.entry(&state.state).or_default() += 1);
+    for state in states {
+        *counts.entry(&state.state).or_default() += 1;
+    }
     match (states.len(), run) {
         (0, None) => "gone".to_owned(),
         (0, Some(run)) => format!("run {run}"),
