@@ -40,7 +40,9 @@ impl PairedCounts {
         for (counts, side) in [(&mut counts.reference, reference), (&mut counts.current, current)] {
             if side.sorted.len() as u64 != side.count {
                 let factor = side.count as f64 / side.sorted.len().max(1) as f64;
-                counts.iter_mut().for_each(|count| *count *= factor);
+                for count in counts.iter_mut() {
+                    *count *= factor;
+                }
             }
         }
         counts
@@ -113,7 +115,7 @@ pub(super) fn distinct(sorted: &[f64], most: usize) -> usize {
     count
 }
 
-/// Borders of bins of equal width over two sorted lists, by the rule of Sturges (1926) for `values` values, as NumPy makes them.
+/// Borders of bins of equal width over two sorted lists, by the rule of Sturges (1926) for `values` values, as `NumPy` makes them.
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -148,9 +150,10 @@ pub(super) fn histogram(sorted: &[f64], edges: &[f64]) -> Vec<f64> {
     let Some(last) = edges.len().checked_sub(2) else { return Vec::new() };
     let below = |edge: f64| sorted.partition_point(|value| *value < edge);
     let count = |bin: usize| {
-        let end = match bin == last {
-            true => sorted.partition_point(|value| *value <= edges[bin + 1]),
-            false => below(edges[bin + 1]),
+        let end = if bin == last {
+            sorted.partition_point(|value| *value <= edges[bin + 1])
+        } else {
+            below(edges[bin + 1])
         };
         (end - below(edges[bin])) as f64
     };

@@ -237,8 +237,8 @@ fn unseen(reference: &ObservedValues, current: &ObservedValues) -> Option<f64> {
             let above = sorted.len() - sorted.partition_point(|value| *value <= high);
             (!sorted.is_empty()).then(|| (below + above) as f64 / sorted.len() as f64)
         }
-        (ObservedValues::Category(a), ObservedValues::Category(b)) => new(a, b),
-        (ObservedValues::Text { words: a, .. }, ObservedValues::Text { words: b, .. }) => new(a, b),
+        (ObservedValues::Category(a), ObservedValues::Category(b))
+        | (ObservedValues::Text { words: a, .. }, ObservedValues::Text { words: b, .. }) => new(a, b),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Two-sample Kolmogorov-Smirnov test as SciPy computes it: exact for at most 10,000 values on each side (Hodges 1958), beyond
+//! Two-sample Kolmogorov-Smirnov test as `SciPy` computes it: exact for at most 10,000 values on each side (Hodges 1958), beyond
 //! that by the distribution of the one-sample statistic (Simard and L'Ecuyer 2011, "Computing the two-sided
 //! Kolmogorov-Smirnov distribution").
 
@@ -43,6 +43,7 @@ fn largest_difference(a: &[f64], b: &[f64]) -> f64 {
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "at most 10,000 values on a side"
 )]
 fn exact(n1: u64, n2: u64, distance: f64) -> f64 {

@@ -110,10 +110,9 @@ impl DriftMethod {
     pub fn takes(self, kind: ObservedKind) -> bool {
         match self {
             Self::Ks | Self::Wasserstein | Self::Energy | Self::TTest => kind == ObservedKind::Number,
-            // A number of few distinct values is compared as categories.
-            Self::ChiSquare | Self::Z | Self::TotalVariation => kind != ObservedKind::Text,
-            Self::JensenShannon | Self::Psi | Self::KlDiv | Self::Hellinger => kind != ObservedKind::Text,
             Self::Words => kind == ObservedKind::Text,
+            // A number of few distinct values is compared as categories.
+            _ => kind != ObservedKind::Text,
         }
     }
 

@@ -7,7 +7,11 @@ use crate::profile::SortedNumbers;
 
 /// p-value of Pearson's chi-square test of current counts against those expected by the reference. Not a number with fewer than
 /// two cells.
-#[allow(clippy::cast_precision_loss, reason = "a number of cells")]
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
+    reason = "a number of cells; nothing is expected of an empty one"
+)]
 pub(super) fn chi_square(counts: &PairedCounts) -> f64 {
     let scale = counts.current.iter().sum::<f64>() / counts.reference.iter().sum::<f64>();
     let terms = counts.current.iter().zip(&counts.reference).map(|(found, reference)| {

@@ -131,7 +131,9 @@ fn columns_without_values_have_no_score() {
 fn texts_drift_with_their_words() {
     let column = |texts: &[&str]| {
         let mut collector = ColumnCollector::new(ObservedKind::Text, 100);
-        texts.iter().for_each(|text| collector.push_text(Some(text)));
+        for text in texts {
+            collector.push_text(Some(text));
+        }
         collector.finish()
     };
     let reference = column(&["the red house", "a Red, red house"]);

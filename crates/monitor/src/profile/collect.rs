@@ -104,7 +104,9 @@ impl ColumnCollector {
                 #[allow(clippy::cast_precision_loss, reason = "a text has fewer than 2^53 characters")]
                 length.push(value.chars().count() as f64);
                 let all: Vec<String> = TextReference::words_of(value).take(MOST_WORDS).collect();
-                all.iter().for_each(|word| words.push(word));
+                for word in &all {
+                    words.push(word);
+                }
                 texts.push(all.iter().map(String::as_str));
             }
             _ => self.missing += 1,

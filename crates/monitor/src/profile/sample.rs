@@ -37,6 +37,7 @@ pub struct SortedNumbers {
 }
 
 /// Number of distinct values that are counted.
+#[allow(clippy::cast_possible_truncation, reason = "a small constant")]
 const MOST_DISTINCT: usize = super::NumberReference::MOST_DISTINCT as usize;
 
 impl NumberCollector {

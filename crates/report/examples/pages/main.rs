@@ -1,6 +1,7 @@
 //! Pages of made-up evaluations, to look at: `cargo run -p cupola-report --example pages -- FOLDER`.
 
 mod documents;
+mod monitoring;
 
 use std::path::PathBuf;
 
@@ -11,5 +12,6 @@ fn main() -> std::io::Result<()> {
         std::fs::write(folder.join(format!("{name}.html")), cupola_report::html(&document))?;
         std::fs::write(folder.join(format!("{name}.md")), cupola_report::markdown(&document))?;
     }
+    std::fs::write(folder.join("monitoring.html"), cupola_report::monitoring_html(&monitoring::page()))?;
     Ok(())
 }

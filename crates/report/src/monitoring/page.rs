@@ -169,7 +169,7 @@ mod tests {
             role: "input".into(),
             kind: "number".into(),
             method: "ks".into(),
-            score: (at % 3 > 0).then_some(f64::NAN),
+            score: (!at.is_multiple_of(3)).then_some(f64::NAN),
             shape: match at % 2 {
                 0 => MonitoredShape::Bins(vec![0.0, 1.0, 2.0], [vec![0.25, 0.75], vec![f64::NAN, 1.0]]),
                 _ => MonitoredShape::Values(vec!["<i>".into()], [vec![1.0], vec![f64::INFINITY]]),

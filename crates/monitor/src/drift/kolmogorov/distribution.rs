@@ -95,8 +95,8 @@ fn durbin_matrix(n: f64, x: f64) -> f64 {
             matrix.values[row * m + column] = w[row + 1 - column];
         }
     }
-    for row in 0..m {
-        matrix.values[row * m] = v[row];
+    for (row, value) in v.iter().enumerate() {
+        matrix.values[row * m] = *value;
     }
     for column in 0..m {
         matrix.values[(m - 1) * m + column] = v[m - 1 - column];
