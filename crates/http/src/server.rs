@@ -22,8 +22,8 @@ use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::notify::AlertWatch;
 use cupola_serving::{
-    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink, Telemetry,
-    TraceExporter,
+    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
+    Telemetry, TraceExporter,
 };
 use cupola_spec::{Jwt, Serve};
 use tokio::net::TcpListener;
