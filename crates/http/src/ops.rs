@@ -1,5 +1,6 @@
 //! Health, metrics, the `OpenAPI` document and a page for people.
 
+mod alerts;
 mod dashboard;
 mod openapi;
 mod page;
@@ -43,6 +44,11 @@ pub(crate) fn metrics() -> Routes<ServerState> {
     Routes::new().route(Access::Scope(Scope::Metrics), "/metrics", get(metrics_text))
 }
 
+/// States of alerts, and silences.
+pub(crate) fn alerts() -> Routes<ServerState> {
+    alerts::routes()
+}
+
 async fn ready(State(lifecycle): State<Arc<Lifecycle>>) -> Response {
     if lifecycle.is_ready() {
         Json(json!({ "status": "ready" })).into_response()
@@ -55,11 +61,8 @@ async fn metrics_text(
     State(catalog): State<Arc<Catalog>>,
     State(telemetry): State<Arc<Telemetry>>,
 ) -> Response {
-    for version in catalog.versions() {
-        version.metrics.set_waiting(version.scheduler.waiting());
-    }
     // The drift of versions with many columns takes a moment.
-    match tokio::task::spawn_blocking(move || telemetry.text()).await {
+    match tokio::task::spawn_blocking(move || telemetry.scrape(&catalog)).await {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => ApiError::inference_failed(error.to_string()).into_response(),
     }

@@ -78,7 +78,7 @@ fn client_routes() -> Routes<ServerState> {
 }
 
 fn administration() -> Routes<ServerState> {
-    Routes::new().merge(ops::metrics()).merge(oip::repository())
+    Routes::new().merge(ops::metrics()).merge(ops::alerts()).merge(oip::repository())
 }
 
 /// Adds fallbacks and layers: access is checked before the body is read or decompressed.

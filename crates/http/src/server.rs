@@ -12,7 +12,7 @@ mod socket;
 mod stream;
 mod tls;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +20,12 @@ use axum::Router;
 use cupola_budget::Accounts;
 use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
+use cupola_serving::notify::AlertWatch;
 use cupola_serving::{
     Catalog, FeedbackLog, Lifecycle, Loader, Pipeline, PredictionRecorder, RecordSampler, RowIntake, RowSink,
     Telemetry, TraceExporter,
 };
-use cupola_spec::Jwt;
+use cupola_spec::{Jwt, Serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -49,6 +50,7 @@ pub struct Server {
     access: AccessControl,
     feedback: FeedbackLog,
     intake: Option<Arc<RowIntake>>,
+    alerts: Option<Arc<AlertWatch>>,
     sampler: Option<RecordSampler>,
     jwt: Option<Jwt>,
     otlp: Option<String>,
@@ -69,6 +71,7 @@ impl Server {
             access: AccessControl::new(KeyRing::open()),
             feedback,
             intake: None,
+            alerts: None,
             sampler: None,
             jwt: None,
             otlp: None,
@@ -119,6 +122,18 @@ impl Server {
         self
     }
 
+    /// Checks the rules of `[[alert]]` and notifies the receivers of `[[notify]]`. `file` keeps the states of alerts.
+    ///
+    /// # Errors
+    /// [`Error::Serving`] for an invalid rule or receiver.
+    pub fn with_alerts(mut self, spec: &Serve, file: PathBuf) -> Result<Self, Error> {
+        if !spec.alert_rules.is_empty() {
+            let watch = AlertWatch::open(spec, file, self.telemetry.alert_metrics())?;
+            self.alerts = Some(Arc::new(watch));
+        }
+        Ok(self)
+    }
+
     /// Models of the server, to load and unload them.
     pub fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(&self.catalog)
@@ -159,6 +174,7 @@ impl Server {
         let serving: Vec<_> =
             listeners.into_iter().map(|listener| tokio::spawn(listener.serve(stopped.clone()))).collect();
         background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
+        background.extend(watch_alerts(&state));
         stop.await;
         // Load balancers need time to notice that the server is not ready.
         state.lifecycle.leave();
@@ -172,6 +188,9 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(alerts) = state.alerts {
+            let _ = tokio::task::spawn_blocking(move || alerts.write()).await;
+        }
         if let Some(audit) = state.access.audit() {
             audit.flush(AUDIT_FLUSH);
         }
@@ -197,6 +216,7 @@ impl Server {
             access: Arc::new(self.access),
             feedback: Arc::new(self.feedback),
             intake: self.intake,
+            alerts: self.alerts,
             limits: RequestLimits {
                 body_bytes: self.settings.body_bytes,
                 timeout: self.settings.timeout,
@@ -242,6 +262,13 @@ async fn bind(
         bound.admin = Some(add(socket, routes::admin(state, pages.at(address)), &table)?);
     }
     Ok((listeners, bound))
+}
+
+/// Checks the rules of alerts on the server's own metrics, periodically.
+fn watch_alerts(state: &ServerState) -> Option<JoinHandle<()>> {
+    let alerts = state.alerts.clone()?;
+    let (catalog, telemetry) = (Arc::clone(&state.catalog), Arc::clone(&state.telemetry));
+    Some(tokio::spawn(alerts.run(Arc::new(move || telemetry.scrape(&catalog)))))
 }
 
 /// Looks for aliases that have moved, periodically.

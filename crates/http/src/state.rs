@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use cupola_budget::Accounts;
 use cupola_serving::access::AccessControl;
+use cupola_serving::notify::AlertWatch;
 use cupola_serving::{Catalog, FeedbackLog, Lifecycle, Pipeline, Processors, RowIntake, Telemetry};
 
 pub(crate) use self::streams::{ConnectionStreams, EndlessStreams, StreamPermit};
@@ -33,6 +34,8 @@ pub(crate) struct ServerState {
     pub access: Arc<AccessControl>,
     pub feedback: Arc<FeedbackLog>,
     pub intake: Option<Arc<RowIntake>>,
+    /// Alerts; `None` for a server without rules.
+    pub alerts: Option<Arc<AlertWatch>>,
     pub limits: RequestLimits,
     /// Memory of the server and the shares of its callers.
     pub accounts: Accounts,
@@ -56,6 +59,7 @@ part!(lifecycle: Arc<Lifecycle>);
 part!(access: Arc<AccessControl>);
 part!(feedback: Arc<FeedbackLog>);
 part!(intake: Option<Arc<RowIntake>>);
+part!(alerts: Option<Arc<AlertWatch>>);
 part!(limits: RequestLimits);
 part!(accounts: Accounts);
 

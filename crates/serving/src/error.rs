@@ -47,6 +47,9 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// Rules or receivers of alerts.
+    #[error("{0}; see `[[alert]]` and `[[notify]]` in docs/monitor.md")]
+    Alerts(String),
     /// The trace collector.
     #[error("{endpoint}: {why}; name a collector as `--otlp http://HOST:4317`")]
     Otlp {
@@ -172,6 +175,9 @@ pub enum Error {
         /// Reason, with the remedy.
         why: String,
     },
+    /// A silence that is invalid, or one too many.
+    #[error("{0}")]
+    Silence(String),
     /// Feedback that could not be written.
     #[error("failed to store the rows: {0}; try again")]
     FeedbackFailed(String),

@@ -22,6 +22,7 @@ mod catalog;
 mod error;
 mod lifecycle;
 mod metadata;
+pub mod notify;
 mod pipeline;
 mod processors;
 mod scheduler;
@@ -48,5 +49,6 @@ pub use pipeline::{
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
-    ModelMetrics, ModelTotals, MonitorSettings, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
+    AlertMetrics, ModelMetrics, ModelTotals, MonitorSettings, Telemetry, TraceExporter, VersionMonitor,
+    WindowChoice,
 };

@@ -1,5 +1,6 @@
 //! Prometheus metrics, live monitoring and `OpenTelemetry` traces.
 
+mod alerts;
 mod model;
 mod monitoring;
 mod traces;
@@ -15,6 +16,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::catalog::Catalog;
+
+pub use self::alerts::AlertMetrics;
 pub use self::model::{ModelMetrics, ModelTotals};
 pub(crate) use self::monitoring::Observation;
 use self::monitoring::{LiveMonitor, MonitorCollector};
@@ -23,7 +27,7 @@ pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};
 
 /// Bucket bounds of every duration, in seconds.
-const DURATION_BUCKETS: [f64; 15] =
+pub(crate) const DURATION_BUCKETS: [f64; 15] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 const ROW_BUCKETS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0];
 
@@ -66,6 +70,8 @@ pub struct Telemetry {
     requests: Family<RequestLabels, Counter>,
     waiting: Family<ModelLabels, Gauge>,
     loaded: Family<ModelLabels, Gauge>,
+    created: Family<ModelLabels, Gauge>,
+    feedback: Family<NameLabels, Counter>,
     reload_failures: Family<NameLabels, Counter>,
     shadows: Family<ShadowLabels, Counter>,
     preparation: Histograms,
@@ -77,6 +83,7 @@ pub struct Telemetry {
     tokens: Family<TokenLabels, Counter>,
     explanations: Family<ModelLabels, Counter>,
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    alerts: AlertMetrics,
     /// Sketches of what the versions receive and predict.
     pub(crate) live: Arc<LiveMonitor>,
 }
@@ -102,6 +109,8 @@ impl Telemetry {
             requests: Family::default(),
             waiting: Family::default(),
             loaded: Family::default(),
+            created: Family::default(),
+            feedback: Family::default(),
             reload_failures: Family::default(),
             shadows: Family::default(),
             preparation: Family::new_with_constructor(seconds),
@@ -113,6 +122,7 @@ impl Telemetry {
             tokens: Family::default(),
             explanations: Family::default(),
             explanation_seconds: Family::default(),
+            alerts: AlertMetrics::default(),
             live: LiveMonitor::new(settings),
         };
         this.registered()
@@ -133,6 +143,10 @@ impl Telemetry {
         }
         let name = "cupola_model_loaded";
         registry.register(name, "1 for a loaded version", self.loaded.clone());
+        let (name, help) = ("cupola_model_created_timestamp", "Time of the training of a version");
+        registry.register_with_unit(name, help, Unit::Seconds, self.created.clone());
+        registry.register("cupola_feedback_rows", "Rows of feedback that were stored", self.feedback.clone());
+        self.alerts.register(registry);
         let name = "cupola_reload_failures";
         registry.register(name, "Versions that failed to load", self.reload_failures.clone());
         let name = "cupola_shadow_answers";
@@ -181,6 +195,22 @@ impl Telemetry {
         self.loaded.get_or_create(&labels).set(i64::from(loaded));
     }
 
+    /// Sets the time at which a version was trained, in seconds since 1970.
+    pub fn set_created(&self, model: &str, version: u64, unix_seconds: i64) {
+        let labels = ModelLabels { model: model.to_owned(), version: version.to_string() };
+        self.created.get_or_create(&labels).set(unix_seconds);
+    }
+
+    /// Counts rows of feedback that were stored.
+    pub fn count_feedback(&self, model: &str, rows: usize) {
+        self.feedback.get_or_create(&NameLabels { model: model.to_owned() }).inc_by(rows as u64);
+    }
+
+    /// Metrics of alerts and their notifications.
+    pub fn alert_metrics(&self) -> AlertMetrics {
+        self.alerts.clone()
+    }
+
     /// Counts a version that failed to load.
     pub fn count_reload_failure(&self, model: &str) {
         self.reload_failures.get_or_create(&NameLabels { model: model.to_owned() }).inc();
@@ -190,6 +220,14 @@ impl Telemetry {
     pub fn count_shadow(&self, model: &str, version: u64, same: bool) {
         let (version, same) = (version.to_string(), same.to_string());
         self.shadows.get_or_create(&ShadowLabels { model: model.to_owned(), version, same }).inc();
+    }
+
+    /// All metrics with the present lengths of the queues, as `OpenMetrics` 1.0 text.
+    pub fn scrape(&self, catalog: &Catalog) -> String {
+        for version in catalog.versions() {
+            version.metrics.set_waiting(version.scheduler.waiting());
+        }
+        self.text()
     }
 
     /// All metrics as `OpenMetrics` 1.0 text.

@@ -254,7 +254,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         }
         Error::Interval(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no_interval"),
         Error::Explain(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_explained"),
-        Error::ResponseFormat(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
+        Error::ResponseFormat(_) | Error::Silence(_) => (StatusCode::BAD_REQUEST, "invalid_value"),
         Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate"),
         Error::Overloaded { .. } | Error::PushOverloaded { .. } => {
             (StatusCode::TOO_MANY_REQUESTS, "overloaded")
@@ -271,6 +271,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         | Error::OtherModel { .. }
         | Error::Keys { .. }
         | Error::Jwt { .. }
+        | Error::Alerts(_)
         | Error::Otlp { .. }
         | Error::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }

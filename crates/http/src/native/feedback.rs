@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use cupola_serving::{Catalog, FeedbackLog};
+use cupola_serving::{Catalog, FeedbackLog, Telemetry};
 use serde_json::json;
 
 use crate::error::ApiError;
@@ -17,6 +17,7 @@ use crate::request::{UnreadBody, name_and_version, request_id, with_request_id};
 pub(super) async fn push(
     State(catalog): State<Arc<Catalog>>,
     State(feedback): State<Arc<FeedbackLog>>,
+    State(telemetry): State<Arc<Telemetry>>,
     Path(name): Path<String>,
     headers: HeaderMap,
     body: UnreadBody,
@@ -26,7 +27,9 @@ pub(super) async fn push(
         let (name, version) = name_and_version(&name)?;
         let version = catalog.find(name, version)?;
         let rows = stored_rows(&headers, body).await?;
-        Ok::<_, ApiError>(feedback.push(name, &version.model.signature.outputs, rows).await?)
+        let stored = feedback.push(name, &version.model.signature.outputs, rows).await?;
+        telemetry.count_feedback(name, stored);
+        Ok::<_, ApiError>(stored)
     };
     let response = match stored.await {
         Ok(stored) => Json(json!({ "kept": stored })).into_response(),

@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: the current API, with the types of each model's rows and predictions.
 
+mod alerts;
 mod monitor;
 
 use std::sync::Arc;
@@ -353,6 +354,9 @@ pub(super) async fn document(
     put("/health/ready", get("Readiness for requests", "ready", &any));
     put("/v1/models", get("Served models", "models", &any));
     put("/v1/datasets/{name}/rows", rows());
+    for (path, operations) in alerts::paths() {
+        put(path, operations);
+    }
     let covers = |name: &String| caller.as_ref().is_some_and(|caller| caller.has(Scope::Predict, name));
     for name in catalog.names().into_iter().filter(covers) {
         let Ok(version) = catalog.find(&name, None) else { continue };

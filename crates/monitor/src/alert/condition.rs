@@ -193,22 +193,27 @@ impl RuleCheck<'_> {
     }
 
     fn drift(&self, model: &str, scope: &DriftScope) -> RuleFinding {
-        let verdicts = self.samples.of("cupola_monitor_drifted");
-        let of_model = verdicts.iter().filter(|sample| sample.label("model") == model);
+        let of_model = |metric: &str, column: Option<&str>| {
+            let fits = |sample: &&MetricSample| {
+                sample.label("model") == model && column.is_none_or(|name| sample.label("column") == name)
+            };
+            let values = self.samples.of(metric).iter().filter(fits).map(|sample| sample.value);
+            // The version that has drifted most counts.
+            values.reduce(f64::max)
+        };
         match scope {
             DriftScope::Column(column) => {
                 let finding = self.finding(model, &[("column", column)], SEVERITY);
-                let value =
-                    of_model.filter(|sample| sample.label("column") == column).map(|sample| sample.value);
-                let value = value.reduce(f64::max);
+                let value = of_model("cupola_monitor_column_drifted", Some(column));
                 let verdict = value.map(|value| value > 0.0);
                 self.told(finding, decided(verdict), value, format!("{model}: `{column}` has drifted"))
             }
             DriftScope::Share(least) => {
-                let values: Vec<f64> = of_model.map(|sample| sample.value).collect();
-                let drifted = values.iter().filter(|value| **value > 0.0).count();
-                let share = (!values.is_empty()).then(|| drifted as f64 / values.len() as f64);
-                let summary = format!("{model}: {drifted} of {} columns have drifted", values.len());
+                let share = of_model("cupola_monitor_drifted_share", None);
+                let summary = match share {
+                    Some(share) => format!("{model}: {} of the columns have drifted", percent(share)),
+                    None => format!("{model}: no column has a verdict; see GET /v1/models/{model}/monitor"),
+                };
                 let verdict = share.map(|share| share >= *least);
                 self.told(self.finding(model, &[], SEVERITY), decided(verdict), share, summary)
             }

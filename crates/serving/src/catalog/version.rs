@@ -82,6 +82,9 @@ impl VersionLoader {
         package.verify_rest().map_err(cupola_runtime::Error::from)?;
         let model = Arc::clone(&predictors[0].package);
         let (name, version) = (&package.manifest.name, package.manifest.version);
+        if let Ok(created) = package.manifest.created.parse::<jiff::Timestamp>() {
+            telemetry.set_created(name, version, created.as_second());
+        }
         let metrics = telemetry.model(name, version);
         let scheduler = Scheduler::start(name, predictors, self.limits, &metrics)?;
         let monitor = telemetry.live.watch(&package, &model.signature);

@@ -15,7 +15,7 @@ use cupola_registry::Home;
 use cupola_runtime::Predictor;
 use cupola_serving::access::{KeyFile, KeyRing};
 use cupola_serving::{Catalog, Loader};
-use cupola_spec::Serve;
+use cupola_spec::{Notify, Serve};
 use cupola_workflow::Silent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -55,6 +55,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let server = with_traces(server, args);
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
+    show_alerts(ui, &spec);
     let at = |port: u16| SocketAddr::new(args.host, port);
     let listen = ListenConfig {
         main: at(args.port),
@@ -124,7 +125,8 @@ fn server(
     let mut server = Server::new(home.clone(), loader, settings)
         .with_keys(keys)
         .with_row_sink(Arc::new(DatasetSink(IngestLog::new(home.root()))))
-        .with_audit(&home.root().join("audit.jsonl"))?;
+        .with_audit(&home.root().join("audit.jsonl"))?
+        .with_alerts(spec, home.root().join("alerts.json"))?;
     if let Some(log) = &spec.log {
         let journal = PredictionJournal::new(&home.root().join(&log.folder))?;
         server = server.with_recorder(log.share, Arc::new(JournalRecorder(journal)));
@@ -133,6 +135,16 @@ fn server(
         server = server.with_tokens(jwt.clone());
     }
     Ok(server)
+}
+
+/// Shows how many rules are checked, and where their notifications go.
+fn show_alerts(ui: Ui, spec: &Serve) {
+    let rules = spec.alert_rules.len();
+    if rules > 0 {
+        let receivers: Vec<&str> = spec.notify.iter().map(Notify::name).collect();
+        let to = if receivers.is_empty() { "GET /v1/alerts".to_owned() } else { receivers.join(", ") };
+        ui.line(format!("alerts  {rules} rules, told to {to}"));
+    }
 }
 
 fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&String>) {

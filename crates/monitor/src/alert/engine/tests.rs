@@ -255,8 +255,9 @@ fn drift_age_idleness_and_outcomes_are_told() {
         let labels = [("model", "m"), ("version", "1")];
         samples.add("cupola_model_created_timestamp_seconds", &labels, (START - 90_000) as f64);
         for (column, value) in ["a", "b"].iter().zip(drifted) {
-            samples.add("cupola_monitor_drifted", &[labels[0], labels[1], ("column", column)], value);
+            samples.add("cupola_monitor_column_drifted", &[labels[0], labels[1], ("column", column)], value);
         }
+        samples.add("cupola_monitor_drifted_share", &labels, drifted.iter().sum::<f64>() / 2.0);
         for (outcome, value) in [("correct", correct), ("wrong", wrong)] {
             samples.add("cupola_outcomes_total", &[labels[0], labels[1], ("outcome", outcome)], value);
         }

@@ -1,0 +1,276 @@
+//! Periodic check of all rules.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use cupola_monitor::alert::{
+    ActiveAlert, AlertEngine, AlertState, AlertTick, LabelMatcher, MetricSamples, Silence,
+};
+use cupola_spec::Serve;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::config::{alert_rules, timings};
+use super::delivery::Receiver;
+use super::payload::alert_json;
+use super::store::AlertStore;
+use crate::error::Error;
+use crate::telemetry::AlertMetrics;
+
+/// Function that writes all metrics of the server as `OpenMetrics` text.
+pub type MetricsText = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Time after which unchanged states are stored again, so that a restart forgets little of their ages.
+const STORE_INTERVAL: Duration = Duration::from_mins(5);
+
+/// Silence as a client asks for it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSilence {
+    /// Conditions on labels, all of which an alert meets.
+    pub matchers: Vec<LabelMatcher>,
+    /// Beginning (RFC 3339); `None` for now.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// End (RFC 3339).
+    #[serde(default)]
+    pub until: Option<String>,
+    /// Minutes from the beginning to the end, in place of `until`.
+    #[serde(default)]
+    pub minutes: Option<u32>,
+    /// Reason.
+    #[serde(default)]
+    pub comment: String,
+}
+
+/// What the file holds, so that equal states are not written again.
+#[derive(Default)]
+struct Stored {
+    states: Vec<(String, AlertState)>,
+    at: Option<Instant>,
+}
+
+/// Rules, states and receivers of a server.
+pub struct AlertWatch {
+    engine: Mutex<AlertEngine>,
+    receivers: Vec<Arc<Receiver>>,
+    every: Duration,
+    file: PathBuf,
+    metrics: AlertMetrics,
+    last: Mutex<Option<Instant>>,
+    stored: Mutex<Stored>,
+    has_rules: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl AlertWatch {
+    /// Rules and receivers of a config. `file` keeps their states; it is written once there is something to keep.
+    ///
+    /// # Errors
+    /// [`Error::Alerts`] for an invalid rule or receiver.
+    pub fn open(spec: &Serve, file: PathBuf, metrics: AlertMetrics) -> Result<Self, Error> {
+        let rules = alert_rules(spec)?;
+        let settings = spec.alerts.clone().unwrap_or_default();
+        let has_rules = !rules.is_empty();
+        let mut store = if has_rules { AlertStore::read(&file) } else { AlertStore::default() };
+        let mut receivers: Vec<Arc<Receiver>> = Vec::new();
+        for notify in &spec.notify {
+            let name = notify.name();
+            if receivers.iter().any(|other| other.name == name) {
+                return Err(Error::Alerts(format!("two receivers are called `{name}`; set `name`")));
+            }
+            let outbox = store.outboxes.remove(name).unwrap_or_default();
+            metrics.set_waiting(name, outbox.len());
+            receivers.push(Arc::new(Receiver::open(notify, outbox)?));
+        }
+        for (name, outbox) in store.outboxes.iter().filter(|(_, outbox)| outbox.len() > 0) {
+            let waiting = outbox.len();
+            tracing::warn!(
+                receiver = name,
+                waiting,
+                "notifications are dropped: the receiver is not configured"
+            );
+        }
+        let engine = AlertEngine::new(rules, timings(&settings), store.engine);
+        Ok(Self {
+            engine: Mutex::new(engine.map_err(|error| Error::Alerts(error.to_string()))?),
+            receivers,
+            every: Duration::from_secs_f64(settings.every.seconds().clamp(0.1, 86_400.0)),
+            file,
+            metrics,
+            last: Mutex::new(None),
+            stored: Mutex::default(),
+            has_rules,
+        })
+    }
+
+    /// Checks all rules periodically and sends notifications, until the task is aborted.
+    pub async fn run(self: Arc<Self>, text: MetricsText) {
+        if !self.has_rules {
+            return;
+        }
+        let mut senders = JoinSet::new();
+        for receiver in &self.receivers {
+            senders.spawn(Arc::clone(receiver).run(Arc::clone(&self)));
+        }
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (watch, text) = (Arc::clone(&self), Arc::clone(&text));
+            let _ = tokio::task::spawn_blocking(move || watch.check(&text())).await;
+        }
+    }
+
+    /// Checks all rules on metrics and queues the notifications that are due. Writes a file.
+    pub fn check(&self, text: &str) {
+        let samples = match MetricSamples::parse(text) {
+            Ok(samples) => samples,
+            Err(error) => {
+                tracing::error!(%error, "alerts are not checked");
+                return;
+            }
+        };
+        let elapsed =
+            lock(&self.last).replace(Instant::now()).map_or(0.0, |last| last.elapsed().as_secs_f64());
+        let tick = AlertTick { now: Timestamp::now(), elapsed };
+        let (due, states) = {
+            let mut engine = lock(&self.engine);
+            let due = engine.observe(tick, &samples);
+            if let Some(jump) = engine.clock_jump() {
+                tracing::warn!(seconds = jump, "the clock has jumped; alerts go on by the elapsed time");
+            }
+            let states: Vec<_> =
+                engine.alerts().map(|alert| (alert.fingerprint.clone(), alert.state)).collect();
+            self.metrics.set_alerts(engine.alerts());
+            (due, states)
+        };
+        for notification in &due {
+            for receiver in &self.receivers {
+                if !receiver.push(notification) {
+                    self.metrics.count(&receiver.name, "dropped");
+                }
+            }
+        }
+        self.keep(!due.is_empty(), states);
+    }
+
+    /// Stores the states if they have changed, or their ages after a while.
+    fn keep(&self, due: bool, states: Vec<(String, AlertState)>) {
+        let mut stored = lock(&self.stored);
+        let old = stored.at.is_none_or(|at| at.elapsed() >= STORE_INTERVAL);
+        let ages = old && (!states.is_empty() || stored.at.is_some());
+        if due || ages || stored.states != states {
+            (stored.states, stored.at) = (states, Some(Instant::now()));
+            drop(stored);
+            self.write();
+        }
+    }
+
+    /// Writes all states. A full disk is told, and alerts go on from memory.
+    pub fn write(&self) {
+        if !self.has_rules {
+            return;
+        }
+        let engine = lock(&self.engine).memory().clone();
+        let outboxes = self.receivers.iter().filter(|receiver| !receiver.channel.takes_snapshots());
+        let outboxes = outboxes.map(|receiver| (receiver.name.clone(), receiver.outbox().clone())).collect();
+        if let Err(error) = (AlertStore { engine, outboxes }).write(&self.file) {
+            tracing::error!(%error, "failed to store the alerts; a restart would begin with older states");
+        }
+    }
+
+    /// Writes all states without blocking a thread of the runtime.
+    pub(super) async fn save(self: &Arc<Self>) {
+        let watch = Arc::clone(self);
+        let _ = tokio::task::spawn_blocking(move || watch.write()).await;
+    }
+
+    pub(super) fn metrics(&self) -> &AlertMetrics {
+        &self.metrics
+    }
+
+    /// Firing and resolved alerts that no silence covers.
+    pub(super) fn told_alerts(&self) -> Vec<ActiveAlert> {
+        let (engine, now) = (lock(&self.engine), Timestamp::now());
+        let told = engine.alerts().filter(|alert| engine.silence_of(alert, now).is_none());
+        told.filter(|alert| alert.state != AlertState::Pending).cloned().collect()
+    }
+
+    /// Adds a silence and returns it. Writes a file.
+    ///
+    /// # Errors
+    /// [`Error::Silence`] with the reason.
+    pub fn silence(&self, new: NewSilence, author: &str) -> Result<Silence, Error> {
+        let now = Timestamp::now();
+        let time = |text: Option<&String>| {
+            let parsed = text.map(|text| text.parse::<Timestamp>()).transpose();
+            let why = "invalid silence: `from` and `until` must be times such as 2026-03-01T08:00:00Z";
+            parsed.map_err(|_| Error::Silence(why.to_owned()))
+        };
+        let from = time(new.from.as_ref())?.unwrap_or(now);
+        let later = |minutes: u32| from.checked_add(SignedDuration::from_mins(i64::from(minutes))).ok();
+        let until = match (time(new.until.as_ref())?, new.minutes) {
+            (Some(until), None) => Some(until),
+            (None, Some(minutes)) => later(minutes),
+            _ => None,
+        };
+        let until = until.ok_or_else(|| {
+            Error::Silence("invalid silence: expected `until`, or `minutes` from the beginning".to_owned())
+        })?;
+        let mut id = [0; 8];
+        getrandom::fill(&mut id).map_err(|error| Error::System(error.into()))?;
+        let silence = Silence {
+            id: const_hex::encode(id),
+            matchers: new.matchers,
+            from,
+            until,
+            comment: new.comment,
+            author: author.to_owned(),
+        };
+        let added = lock(&self.engine).silence(silence.clone(), now);
+        added.map_err(|error| Error::Silence(error.to_string()))?;
+        self.write();
+        Ok(silence)
+    }
+
+    /// Ends a silence, and returns `true` if there was one. Writes a file.
+    pub fn unsilence(&self, id: &str) -> bool {
+        let ended = lock(&self.engine).unsilence(id);
+        if ended {
+            self.write();
+        }
+        ended
+    }
+
+    /// Alerts, silences, rules and receivers as the API has them.
+    pub fn status(&self) -> Value {
+        let (engine, now) = (lock(&self.engine), Timestamp::now());
+        let alerts = engine.alerts().map(|alert| {
+            let mut value = alert_json(alert);
+            value["silenced_by"] = engine.silence_of(alert, now).map(|silence| silence.id.clone()).into();
+            value
+        });
+        let receivers = self.receivers.iter().map(|receiver| {
+            let (waiting, dropped) = {
+                let outbox = receiver.outbox();
+                (outbox.len(), outbox.dropped)
+            };
+            json!({
+                "name": receiver.name, "waiting": waiting, "dropped": dropped, "trouble": receiver.trouble(),
+            })
+        });
+        json!({
+            "alerts": alerts.collect::<Vec<_>>(),
+            "silences": engine.silences(),
+            "rules": engine.health(),
+            "receivers": receivers.collect::<Vec<_>>(),
+        })
+    }
+}
