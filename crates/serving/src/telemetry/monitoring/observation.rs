@@ -73,7 +73,7 @@ impl Observation {
                     let width = signature.inputs.len().max(1);
                     let at = signature.inputs.iter().position(|input| input.name == column.name);
                     for row in at.into_iter().flat_map(|at| values.iter().skip(at).step_by(width)) {
-                        sketch.add_number(column, Some(f64::from(*row)));
+                        sketch.add_single(column, *row);
                     }
                 }
                 // Tokens have no text to measure.
