@@ -91,7 +91,7 @@ impl NumberSketch {
         if count == 0 { 0.0 } else { (self.squares / count as f64).max(0.0).sqrt() }
     }
 
-    /// Adds the rows of another sketch. The moments are merged as in Chan, Golub and LeVeque, "Updating formulae and a
+    /// Adds the rows of another sketch. The moments are merged as in Chan, Golub and `LeVeque`, "Updating formulae and a
     /// pairwise algorithm for computing sample variances" (1979). Returns `false`, and changes nothing, if the bins differ.
     #[must_use]
     pub fn merge(&mut self, other: &Self) -> bool {
@@ -174,7 +174,9 @@ mod tests {
             let edges = [-500.0, 0.0, 500.0];
             let sketch = |values: &[f64]| {
                 let mut sketch = NumberSketch::new(&edges);
-                values.iter().for_each(|value| sketch.add(&edges, Some(*value)));
+                for value in values {
+                    sketch.add(&edges, Some(*value));
+                }
                 sketch
             };
             let cut = cut.min(values.len());
