@@ -91,7 +91,7 @@ fn the_state_of_the_sketches_is_asked_for_and_wrong_parameters_are_told() {
         let response = server.get(&format!("{MONITOR}{query}"));
         assert_eq!(
             (response.status, &response.json()["error"]["field"]),
-            (422, &json!(name)),
+            (400, &json!(name)),
             "{}",
             response.text
         );

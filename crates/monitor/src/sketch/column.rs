@@ -36,6 +36,13 @@ impl ColumnSketch {
         }
     }
 
+    /// Adds a row's number in 32 bits, as tensors have it; NaN is missing. Sketches of other kinds ignore it.
+    pub fn add_single(&mut self, column: &SketchColumn, value: f32) {
+        if let (Self::Number(sketch), ColumnBins::Number(edges)) = (self, &column.bins) {
+            sketch.add_single(edges, value);
+        }
+    }
+
     /// Adds a row's text or category; `None` is missing. Sketches of numbers ignore it.
     pub fn add_text(&mut self, column: &SketchColumn, value: Option<&str>, shows_values: bool) {
         match (self, &column.bins) {

@@ -29,7 +29,7 @@ pub(super) fn psi(reference: &[u64], current: &[u64]) -> Option<f64> {
 }
 
 /// Jensen-Shannon distance, the square root of the divergence with natural logarithms (Endres and Schindelin, "A new metric
-/// for probability distributions", 2003), as SciPy's `jensenshannon`. `None` without rows.
+/// for probability distributions", 2003), as `scipy`'s `jensenshannon`. `None` without rows.
 pub(super) fn jensen_shannon(reference: &[u64], current: &[u64]) -> Option<f64> {
     let (all_reference, all_current) = (total(reference), total(current));
     if all_reference == 0.0 || all_current == 0.0 {
@@ -120,7 +120,7 @@ mod tests {
         assert!((found.unwrap() - expected).abs() < 1e-9, "{found:?} {expected}");
     }
 
-    /// Figures of SciPy 1.17.1: `scipy.spatial.distance.jensenshannon`, `scipy.stats.chi2_contingency(correction=False)`,
+    /// Figures of `scipy` 1.17.1: `scipy.spatial.distance.jensenshannon`, `scipy.stats.chi2_contingency(correction=False)`,
     /// and `scipy.stats.wasserstein_distance` of values that are dense in the bins.
     #[test]
     fn distances_equal_those_of_scipy() {

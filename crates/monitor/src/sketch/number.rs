@@ -37,18 +37,29 @@ impl NumberSketch {
 
     /// Adds the value of a row; `None` and NaN are missing. `edges` are those that the sketch was made with.
     pub fn add(&mut self, edges: &[f64], value: Option<f64>) {
+        self.add_rounded(edges, value, |edge| edge);
+    }
+
+    /// Adds the value of a row in 32 bits, as tensors have it; NaN is missing. The borders are rounded too: 0.7 would
+    /// otherwise fall below a border of 0.7.
+    pub fn add_single(&mut self, edges: &[f64], value: f32) {
+        #[allow(clippy::cast_possible_truncation, reason = "rounded as the value was")]
+        self.add_rounded(edges, Some(f64::from(value)), |edge| f64::from(edge as f32));
+    }
+
+    fn add_rounded(&mut self, edges: &[f64], value: Option<f64>, rounded: impl Fn(f64) -> f64) {
         let Some(value) = value.filter(|value| !value.is_nan()) else {
             self.missing += 1;
             return;
         };
         self.count += 1;
         if let [first, .., last] = edges {
-            if value < *first {
+            if value < rounded(*first) {
                 self.below += 1;
-            } else if value > *last {
+            } else if value > rounded(*last) {
                 self.above += 1;
             } else {
-                let bin = edges.partition_point(|edge| *edge <= value).saturating_sub(1);
+                let bin = edges.partition_point(|edge| rounded(*edge) <= value).saturating_sub(1);
                 if let Some(count) = self.counts.get_mut(bin.min(edges.len() - 2)) {
                     *count += 1;
                 }
@@ -80,7 +91,7 @@ impl NumberSketch {
         if count == 0 { 0.0 } else { (self.squares / count as f64).max(0.0).sqrt() }
     }
 
-    /// Adds the rows of another sketch. The moments are merged as in Chan, Golub and LeVeque, "Updating formulae and a
+    /// Adds the rows of another sketch. The moments are merged as in Chan, Golub and `LeVeque`, "Updating formulae and a
     /// pairwise algorithm for computing sample variances" (1979). Returns `false`, and changes nothing, if the bins differ.
     #[must_use]
     pub fn merge(&mut self, other: &Self) -> bool {
@@ -145,13 +156,27 @@ mod tests {
         assert_eq!((constant.counts.as_slice(), constant.below), (&[1][..], 1));
     }
 
+    #[test]
+    fn values_of_32_bits_fall_into_the_bins_of_their_decimals() {
+        let edges = [0.1, 0.3, 0.7, 1.1];
+        let (mut single, mut double) = (NumberSketch::new(&edges), NumberSketch::new(&edges));
+        for value in ["0.1", "0.3", "0.7", "0.7", "1.1"] {
+            single.add_single(&edges, value.parse().unwrap());
+            double.add(&edges, value.parse().ok());
+        }
+        assert_eq!((&single.counts, single.below, single.above), (&double.counts, 0, 0));
+        assert_eq!(double.counts, [1, 1, 3]);
+    }
+
     proptest! {
         #[test]
         fn parts_merge_to_the_whole(values in prop::collection::vec(-1e3..1e3f64, 0..200), cut in 0usize..200) {
             let edges = [-500.0, 0.0, 500.0];
             let sketch = |values: &[f64]| {
                 let mut sketch = NumberSketch::new(&edges);
-                values.iter().for_each(|value| sketch.add(&edges, Some(*value)));
+                for value in values {
+                    sketch.add(&edges, Some(*value));
+                }
                 sketch
             };
             let cut = cut.min(values.len());

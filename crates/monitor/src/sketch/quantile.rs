@@ -63,7 +63,7 @@ impl QuantileSketch {
         match &mut self.0 {
             Summary::Live(sketch) => sketch.update(item),
             Summary::Sealed(points) => {
-                *points = points.merged(&QuantilePoints { count: 1, points: vec![value] })
+                *points = points.merged(&QuantilePoints { count: 1, points: vec![value] });
             }
         }
     }

@@ -9,7 +9,7 @@ const SHORTEST: f64 = 1e-5;
 /// Bins, the last of which ends beyond 1000 s.
 const BINS: usize = 196;
 
-/// Durations in bins of growing width, as in `DDSketch` (Masson, Rim and Lee, "DDSketch: a fast and fully-mergeable quantile
+/// Durations in bins of growing width, as in `DDSketch` (Masson, Rim and Lee, "`DDSketch`: a fast and fully-mergeable quantile
 /// sketch with relative-error guarantees", VLDB 2019), with fixed limits: 10 us to 1000 s.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DurationHistogram {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cupola_monitor::ColumnRole;
 use cupola_monitor::sketch::{ColumnSketch, SketchColumn, SketchKind, SketchLayout, SketchTable};
-use cupola_prep::{Column, ColumnType, Frame, PredictedValue, Predictions, Signature};
+use cupola_prep::{Column, ColumnType, Frame, PredictedValue, Predictions, Signature, number_text};
 use cupola_runtime::{LoadedPackage, PredictInput};
 
 use super::version::VersionMonitor;
@@ -73,7 +73,7 @@ impl Observation {
                     let width = signature.inputs.len().max(1);
                     let at = signature.inputs.iter().position(|input| input.name == column.name);
                     for row in at.into_iter().flat_map(|at| values.iter().skip(at).step_by(width)) {
-                        sketch.add_number(column, Some(f64::from(*row)));
+                        sketch.add_single(column, *row);
                     }
                 }
                 // Tokens have no text to measure.
@@ -107,8 +107,8 @@ fn without_files(input: PredictInput, signature: &Signature) -> PredictInput {
     PredictInput::Frame(frame)
 }
 
-/// Adds the values of an input. A column that the request leaves out is missing in each of its rows; texts in a column of
-/// numbers are not counted.
+/// Adds the values of an input. A column that the request leaves out is missing in each of its rows; so is a text in a
+/// column of numbers, as in the reference.
 fn add_column(column: &SketchColumn, sketch: &mut ColumnSketch, frame: &Frame, shows_values: bool) {
     let Some(values) = frame.get(&column.name) else {
         for _ in 0..frame.rows() {
@@ -119,9 +119,9 @@ fn add_column(column: &SketchColumn, sketch: &mut ColumnSketch, frame: &Frame, s
     };
     match (column.kind(), values) {
         (SketchKind::Number, _) => {
-            (0..values.len()).filter_map(|row| values.number(row).ok()).for_each(|value| {
-                sketch.add_number(column, value);
-            });
+            for row in 0..values.len() {
+                sketch.add_number(column, values.number(row).unwrap_or_default());
+            }
         }
         (_, Column::Bytes(_)) => {}
         (SketchKind::Category | SketchKind::Text, _) => {
@@ -140,38 +140,24 @@ fn add_predictions(
 ) {
     for prediction in predictions.iter().filter_map(|row| row.get(&column.name)) {
         if let Some(class) = &column.class {
-            let probability = prediction.probabilities.as_ref().and_then(|all| all.get(class));
-            sketch.add_number(column, probability.map(|value| f64::from(*value)));
+            if let Some(probability) = prediction.probabilities.as_ref().and_then(|all| all.get(class)) {
+                sketch.add_number(column, Some(f64::from(*probability)));
+            }
             continue;
         }
-        match column.kind() {
-            SketchKind::Number => {
-                if let Some(number) = number(&prediction.value) {
-                    sketch.add_number(column, Some(number));
-                }
+        let is_number = column.kind() == SketchKind::Number;
+        let mut add_text = |text: &str| sketch.add_text(column, Some(text), shows_values);
+        match &prediction.value {
+            PredictedValue::Text(text) => add_text(text),
+            PredictedValue::Integer(class) if !is_number => add_text(&class.to_string()),
+            PredictedValue::Number(class) if !is_number => add_text(&number_text(*class)),
+            #[allow(clippy::cast_precision_loss, reason = "classes are small numbers")]
+            PredictedValue::Integer(value) => sketch.add_number(column, Some(*value as f64)),
+            PredictedValue::Number(value) => sketch.add_number(column, Some(*value)),
+            // Each step of a forecast counts, as in the reference.
+            PredictedValue::Numbers(values) => {
+                values.iter().for_each(|value| sketch.add_number(column, Some(*value)));
             }
-            SketchKind::Category | SketchKind::Text => match &prediction.value {
-                PredictedValue::Text(text) => sketch.add_text(column, Some(text), shows_values),
-                PredictedValue::Integer(class) => {
-                    sketch.add_text(column, Some(&class.to_string()), shows_values);
-                }
-                PredictedValue::Number(class) => {
-                    sketch.add_text(column, Some(&class.to_string()), shows_values);
-                }
-                PredictedValue::Numbers(_) => {}
-            },
         }
-    }
-}
-
-/// The predicted number, of a forecast the mean of its steps.
-fn number(value: &PredictedValue) -> Option<f64> {
-    match value {
-        #[allow(clippy::cast_precision_loss, reason = "classes are small numbers")]
-        PredictedValue::Integer(value) => Some(*value as f64),
-        PredictedValue::Number(value) => Some(*value),
-        PredictedValue::Numbers(values) if values.is_empty() => None,
-        PredictedValue::Numbers(values) => Some(values.iter().sum::<f64>() / values.len() as f64),
-        PredictedValue::Text(_) => None,
     }
 }
