@@ -18,7 +18,7 @@ pub use self::data::{show_expectations, show_notes};
 pub use self::draft::show_draft;
 pub use self::gate::{gate_text, show_gate};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
-pub use self::operate::{job_row, show_drift, show_job};
+pub use self::operate::{job_row, show_drift, show_job, show_performance};
 pub use self::outcome::{WhatNext, show_outcome};
 pub use self::preset::{PresetScreen, show_members};
 pub use self::screen::Screen;

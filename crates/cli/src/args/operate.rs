@@ -2,8 +2,10 @@
 
 mod drift;
 mod monitor;
+mod performance;
 mod submit;
 
 pub use self::drift::*;
 pub use self::monitor::*;
+pub use self::performance::*;
 pub use self::submit::*;

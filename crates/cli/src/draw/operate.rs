@@ -1,7 +1,9 @@
 //! Drawing of monitoring, retraining and jobs on a cluster.
 
 mod drift;
+mod performance;
 mod submit;
 
 pub use self::drift::show_drift;
+pub use self::performance::show_performance;
 pub use self::submit::*;

@@ -154,7 +154,13 @@ impl RuleCheck<'_> {
     }
 
     /// A finding with its verdict. The rule's own summary goes before that of the condition.
-    fn told(&self, mut finding: RuleFinding, verdict: RuleVerdict, value: Option<f64>, summary: String) -> RuleFinding {
+    fn told(
+        &self,
+        mut finding: RuleFinding,
+        verdict: RuleVerdict,
+        value: Option<f64>,
+        summary: String,
+    ) -> RuleFinding {
         (finding.verdict, finding.value) = (verdict, value);
         finding.summary = self.rule.summary.clone().unwrap_or(summary);
         finding

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::condition::{RuleFinding, Histories, RuleCheck, RuleVerdict};
+use super::condition::{Histories, RuleCheck, RuleFinding, RuleVerdict};
 use super::group::{AlertNotification, GroupBook, GroupTimings};
 use super::rule::AlertRule;
 use super::samples::MetricSamples;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{MonitorCheckArgs, MonitorReportArgs};
+use super::{MonitorCheckArgs, MonitorPerformanceArgs, MonitorReportArgs};
 
 #[derive(Args)]
 pub struct MonitorArgs {
@@ -16,4 +16,6 @@ pub enum MonitorCommand {
     Report(Box<MonitorReportArgs>),
     /// Exit with 1 if data has drifted from that of the training
     Check(Box<MonitorCheckArgs>),
+    /// Show how good predictions are: realised where targets are known, estimated where not
+    Performance(Box<MonitorPerformanceArgs>),
 }

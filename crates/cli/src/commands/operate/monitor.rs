@@ -1,6 +1,7 @@
 //! `cupola monitor`: models in production.
 
 mod drift;
+mod performance;
 
 use anyhow::Result;
 use cupola_registry::Home;
@@ -12,5 +13,6 @@ pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
     match &args.command {
         MonitorCommand::Report(args) => drift::report(home, ui, args),
         MonitorCommand::Check(args) => drift::check(home, ui, args),
+        MonitorCommand::Performance(args) => performance::show(home, ui, args),
     }
 }
