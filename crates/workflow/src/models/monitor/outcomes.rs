@@ -14,6 +14,8 @@ const TIME: &str = "cupola_time";
 const REQUEST: &str = "cupola_request";
 const ROW: &str = "cupola_row";
 const VERSION: &str = "cupola_version";
+/// Form of the folder of a day.
+const DAY: &str = "0000-00-00";
 
 /// Predictions of one target, row by row, and the targets that the source has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,7 +59,7 @@ impl Session<'_> {
             known: signature.outputs.iter().map(|own| own.name.clone()).collect::<Vec<_>>().join(", "),
         })?;
         let plan = model.predictor.package.plan.clone();
-        let mut rows = self.read_rows(&Source::One(data.to_owned()), &plan)?;
+        let mut rows = self.read_rows(&Source::One(files_of(data)), &plan)?;
         let classes = classes(output);
         let mut outcome = OutcomeRows { target: output.name.clone(), classes, ..OutcomeRows::default() };
         let logged = format!("cupola_prediction_{}", output.name);
@@ -80,6 +82,24 @@ impl Session<'_> {
             None => vec![None; count],
         };
         Ok(outcome)
+    }
+}
+
+/// Files of a folder of the prediction log, which lie in folders by day; any other source is left as it is.
+fn files_of(data: &str) -> String {
+    let is_log = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        name.len() == DAY.len()
+            && name
+                .chars()
+                .zip(DAY.chars())
+                .all(|(own, day)| own == day || day == '0' && own.is_ascii_digit())
+    };
+    match std::fs::read_dir(data) {
+        Ok(entries) if entries.flatten().any(is_log) => {
+            format!("{}/*/*.parquet", data.trim_end_matches('/'))
+        }
+        _ => data.to_owned(),
     }
 }
 
