@@ -111,3 +111,84 @@ fn mistakes_have_a_remedy() {
     let (code, stderr) = check(&home, "blobs.csv");
     assert!(code == Some(2) && stderr.contains("--reference FILE"), "{stderr}");
 }
+
+/// Serves rows of `blobs.csv`, one request each, and sends their labels as feedback.
+fn serve_with_feedback(home: &TestHome, rows: usize) -> String {
+    home.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
+    let server = home.serve(&["--config", "serve.toml"]);
+    let text = home.read("blobs.csv");
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let mut target = String::new();
+    for (index, line) in lines.take(rows).enumerate() {
+        let cells = names.iter().zip(line.split(','));
+        let inputs: serde_json::Map<String, Value> = cells
+            .clone()
+            .filter(|(name, _)| ["x", "y"].contains(*name))
+            .map(|(name, cell)| ((*name).to_owned(), Value::from(cell.parse::<f64>().unwrap())))
+            .collect();
+        let id = format!("request-{index}");
+        let body = serde_json::json!({ "rows": [inputs] }).to_string();
+        let answer = server.post("/v1/models/blobs/predict", body, &[("x-request-id", &id)]).json();
+        target = answer["predictions"][0].as_object().unwrap().keys().next().unwrap().clone();
+        let label = cells.clone().find(|(name, _)| **name == target).unwrap().1;
+        let body = serde_json::json!({ "rows": [{ "request_id": id, target.clone(): label }] }).to_string();
+        let stored = server.post("/v1/models/blobs/feedback", body, &[]);
+        assert_eq!(stored.status, 200, "{}", stored.text);
+    }
+    let unknown = serde_json::json!({ "rows": [{ "request_id": "gone", target.clone(): "a" }] }).to_string();
+    server.post("/v1/models/blobs/feedback", unknown, &[]);
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    target
+}
+
+#[test]
+fn feedback_joins_the_log_and_gives_the_performance() {
+    let home = home();
+    let target = serve_with_feedback(&home, 40);
+    let log = home.path(".cupola/predictions/blobs/1");
+    let performance = |more: &[&str]| {
+        let all = [
+            "monitor",
+            "performance",
+            "--model",
+            "blobs:1",
+            "--device",
+            "flex",
+            "--chunks",
+            "count:2",
+            "--data",
+        ];
+        let args: Vec<&str> =
+            all.into_iter().chain([log.to_str().unwrap()]).chain(more.iter().copied()).collect();
+        home.json(&args)
+    };
+    let found = performance(&[]);
+    assert_eq!(
+        (&found["rows"], &found["labelled"], &found["target"]),
+        (&40.into(), &40.into(), &target.into()),
+        "{found}"
+    );
+    assert_eq!(found["feedback"]["joined"], 40, "{found}");
+    assert_eq!(found["chunks"].as_array().unwrap().len(), 2);
+    let accuracy = &found["chunks"][0]["metrics"]["accuracy"];
+    assert!(accuracy["realised"].as_f64().unwrap() > 0.5 && accuracy["estimate"].is_null(), "{found}");
+    assert_eq!(found["changes"][0]["seen"], 40, "{found}");
+    // With a reference there are estimates and thresholds.
+    let found = performance(&["--reference", "blobs.csv"]);
+    let accuracy = &found["chunks"][0]["metrics"]["accuracy"];
+    assert!(
+        accuracy["estimate"].as_f64().is_some() && accuracy["lower_threshold"].as_f64().is_some(),
+        "{found}"
+    );
+    // Without targets and reference there is nothing to tell.
+    let args =
+        ["monitor", "performance", "--model", "blobs:1", "--device", "flex", "--feedback", "none", "--data"];
+    let output = home.run(&args.into_iter().chain([log.to_str().unwrap()]).collect::<Vec<_>>());
+    assert!(output.code == Some(2) && output.stderr.contains("--reference FILE"), "{}", output.stderr);
+    let args =
+        ["monitor", "performance", "--model", "blobs:1", "--chunks", "fortnight", "--data", "blobs.csv"];
+    let output = home.run(&args);
+    assert!(output.code == Some(2) && output.stderr.contains("unknown chunks"), "{}", output.stderr);
+}

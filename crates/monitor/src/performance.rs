@@ -17,10 +17,10 @@ mod threshold;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::cbpe::{Cbpe, ClassifierMetric};
+pub use self::cbpe::{Cbpe, ClassifierMetric, realised_classifier};
 pub use self::chunks::{ChunkPeriod, ChunkRows, Chunking};
 pub use self::classified::ClassifierRows;
-pub use self::dle::{Dle, ErrorKind, ErrorRows, RegressorMetric};
+pub use self::dle::{Dle, ErrorKind, ErrorRows, RegressorMetric, realised_regressor};
 pub use self::threshold::AlertBand;
 
 /// Standard errors from an estimate to its confidence bounds.
@@ -63,6 +63,11 @@ pub struct MetricEstimate {
 }
 
 impl MetricEstimate {
+    /// Realised value alone; `None` for NaN.
+    fn of_realised(value: f64) -> Self {
+        Self { realised: Some(value).filter(|value| value.is_finite()), ..Self::default() }
+    }
+
     /// Bounds and alerts of an estimate whose metric lies in a range.
     fn new(estimate: f64, sampling_error: f64, realised: f64, band: &AlertBand, range: (f64, f64)) -> Self {
         let finite = |value: f64| Some(value).filter(|value| value.is_finite());

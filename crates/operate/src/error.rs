@@ -38,6 +38,25 @@ pub enum Error {
         /// `NAME:VERSION`
         package: String,
     },
+    /// Feedback that cannot be read.
+    #[error("failed to read {}: {source}; check --feedback", .path.display())]
+    Feedback {
+        /// Path of the file.
+        path: std::path::PathBuf,
+        /// Cause.
+        source: std::io::Error,
+    },
+    /// Data without targets, where no reference allows an estimate.
+    #[error(
+        "{data} has no row whose `{target}` is known: give feedback with --feedback DIR, or rows with targets that the \
+         model was not trained on with --reference FILE"
+    )]
+    NoTargets {
+        /// Source.
+        data: String,
+        /// Name of the target.
+        target: String,
+    },
 }
 
 impl Error {
@@ -47,6 +66,8 @@ impl Error {
             Self::Workflow(error) => error.is_user_error(),
             Self::Submit(error) => error.is_user_error(),
             Self::Monitor(_)
+            | Self::Feedback { .. }
+            | Self::NoTargets { .. }
             | Self::NoProfile { .. }
             | Self::NoRows { .. }
             | Self::NothingToCompare { .. } => true,

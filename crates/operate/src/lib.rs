@@ -6,6 +6,9 @@ mod submit;
 mod watch;
 
 pub use error::Error;
-pub use monitor::{DriftOutcome, DriftReference, DriftRequest, drift_page, measure_drift};
+pub use monitor::{
+    DriftOutcome, DriftReference, DriftRequest, ErrorChange, ErrorChanges, FeedbackCounts, FeedbackTargets,
+    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance,
+};
 pub use submit::*;
 pub use watch::*;

@@ -2,6 +2,12 @@
 
 mod document;
 mod drift;
+mod join;
+mod performance;
 
 pub use self::document::drift_page;
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
+pub use self::join::{FeedbackCounts, FeedbackTargets};
+pub use self::performance::{
+    ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,
+};

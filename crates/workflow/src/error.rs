@@ -49,6 +49,14 @@ pub enum Error {
         /// Remedy.
         remedy: String,
     },
+    /// A target that the model does not have.
+    #[error("unknown target `{target}`; expected one of {known}")]
+    UnknownTarget {
+        /// Name that was given.
+        target: String,
+        /// Names of the model's targets.
+        known: String,
+    },
     /// A file that the user named cannot be read.
     #[error("failed to read {path}: {source}; check the path")]
     Read {
@@ -305,6 +313,7 @@ impl Error {
             | Self::Data(_)
             | Self::Prepare(_)
             | Self::Draft { .. }
+            | Self::UnknownTarget { .. }
             | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }

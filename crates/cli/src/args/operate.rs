@@ -2,10 +2,12 @@
 
 mod drift;
 mod monitor;
+mod performance;
 mod submit;
 mod watch;
 
 pub use self::drift::*;
 pub use self::monitor::*;
+pub use self::performance::*;
 pub use self::submit::*;
 pub use self::watch::*;

@@ -1,9 +1,11 @@
 //! Drawing of monitoring, retraining and jobs on a cluster.
 
 mod drift;
+mod performance;
 mod submit;
 mod watch;
 
 pub use self::drift::show_drift;
+pub use self::performance::show_performance;
 pub use self::submit::*;
 pub use self::watch::*;

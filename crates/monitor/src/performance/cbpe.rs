@@ -168,6 +168,23 @@ impl Cbpe {
     }
 }
 
+/// Realised metrics of a classifier in each chunk, without estimates and thresholds.
+pub fn realised_classifier(rows: &ClassifierRows, chunks: &[ChunkRows]) -> Vec<ChunkPerformance> {
+    let chunk = |chunk: &ChunkRows| {
+        let metrics = ClassifierMetric::ALL.into_iter().map(|metric| {
+            let value = realised(metric, rows, &chunk.rows);
+            (metric.name().to_owned(), MetricEstimate::of_realised(value))
+        });
+        ChunkPerformance {
+            key: chunk.key.clone(),
+            rows: chunk.rows.len(),
+            labelled: rows.labelled(&chunk.rows).count(),
+            metrics: metrics.collect(),
+        }
+    };
+    chunks.iter().map(chunk).collect()
+}
+
 /// Expected value of a metric over rows with calibrated probabilities.
 fn estimated(
     metric: ClassifierMetric,

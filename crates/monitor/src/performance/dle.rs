@@ -222,3 +222,24 @@ impl FittedError {
 fn realised(metric: RegressorMetric, rows: &ErrorRows, chunk: &[usize]) -> f64 {
     metric.of_mean(mean(rows.errors(metric.error(), chunk).into_iter()))
 }
+
+/// Realised metrics of a regression in each chunk, without estimates and thresholds.
+///
+/// # Errors
+/// [`Error::MismatchedRows`].
+pub fn realised_regressor(rows: &ErrorRows, chunks: &[ChunkRows]) -> Result<Vec<ChunkPerformance>, Error> {
+    rows.check()?;
+    let chunk = |chunk: &ChunkRows| {
+        let metrics = RegressorMetric::ALL.into_iter().map(|metric| {
+            let value = realised(metric, rows, &chunk.rows);
+            (metric.name().to_owned(), MetricEstimate::of_realised(value))
+        });
+        ChunkPerformance {
+            key: chunk.key.clone(),
+            rows: chunk.rows.len(),
+            labelled: rows.errors(ErrorKind::Absolute, &chunk.rows).len(),
+            metrics: metrics.collect(),
+        }
+    };
+    Ok(chunks.iter().map(chunk).collect())
+}

@@ -2,7 +2,9 @@
 
 mod collect;
 mod columns;
+mod outcomes;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
+pub use self::outcomes::OutcomeRows;
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use cupola_serving::export::ExportTarget;
 
-use super::{MonitorCheckArgs, MonitorReportArgs};
+use super::{MonitorCheckArgs, MonitorPerformanceArgs, MonitorReportArgs};
 
 #[derive(Args)]
 pub struct MonitorArgs {
@@ -19,6 +19,8 @@ pub enum MonitorCommand {
     Report(Box<MonitorReportArgs>),
     /// Exit with 1 if data has drifted from that of the training
     Check(Box<MonitorCheckArgs>),
+    /// Show how good predictions are: realised where targets are known, estimated where not
+    Performance(Box<MonitorPerformanceArgs>),
     /// Write rules for Prometheus, a dashboard for Grafana, and a config for Alertmanager
     Export(MonitorExportArgs),
 }

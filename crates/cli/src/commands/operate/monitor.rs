@@ -2,6 +2,7 @@
 
 mod drift;
 mod export;
+mod performance;
 
 use anyhow::Result;
 use cupola_registry::Home;
@@ -14,5 +15,6 @@ pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
         MonitorCommand::Report(args) => drift::report(home, ui, args),
         MonitorCommand::Check(args) => drift::check(home, ui, args),
         MonitorCommand::Export(args) => export::run(ui, args),
+        MonitorCommand::Performance(args) => performance::show(home, ui, args),
     }
 }

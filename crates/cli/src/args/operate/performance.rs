@@ -1,0 +1,32 @@
+//! Arguments of `cupola monitor performance`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::ModelArgs;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cupola monitor performance --model churn --data .cupola/predictions/churn/3
+  cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week")]
+pub struct MonitorPerformanceArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Prediction log of a server, or any rows that the model predicts: a file, folder, URL or dataset
+    #[arg(long, value_name = "DATA")]
+    pub data: String,
+    /// Rows with targets that the model was not trained on, for estimates before targets are known and for thresholds
+    #[arg(long, value_name = "DATA")]
+    pub reference: Option<String>,
+    /// Folder of the feedback that the server got [default: feedback in the home]
+    #[arg(long, value_name = "DIR")]
+    pub feedback: Option<PathBuf>,
+    /// Target [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Chunks of the rows: size:N, count:N, hour, day, week, month, quarter or year
+    #[arg(long, default_value = "count:10", value_name = "CHUNKS")]
+    pub chunks: String,
+}

@@ -1,0 +1,147 @@
+//! Feedback by request, joined with predictions.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::error::Error;
+
+/// Longest line of feedback that is read.
+const MAX_LINE: u64 = 2 << 20;
+
+/// What became of the lines of feedback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct FeedbackCounts {
+    /// Lines with a value of the target.
+    pub lines: u64,
+    /// Lines that are not feedback, such as one that a killed server left unfinished.
+    pub damaged: u64,
+    /// Lines for a row that had one with the same value.
+    pub repeated: u64,
+    /// Lines for a row that had one with another value; the last one counts.
+    pub contradicting: u64,
+    /// Rows whose request is not in the data: not sampled, or unknown.
+    pub unknown: u64,
+    /// Rows of the data that got a target.
+    pub joined: u64,
+}
+
+/// Late targets by request and row.
+#[derive(Debug, Clone, Default)]
+pub struct FeedbackTargets {
+    values: HashMap<(String, u64), String>,
+    /// What became of the lines.
+    pub counts: FeedbackCounts,
+}
+
+impl FeedbackTargets {
+    /// Reads the values of a target from a file of feedback, a JSON object on each line. A missing file has no lines.
+    ///
+    /// # Errors
+    /// [`Error::Feedback`] for a file that cannot be read.
+    pub fn read(path: &Path, target: &str) -> Result<Self, Error> {
+        let failed = |source| Error::Feedback { path: path.to_owned(), source };
+        let mut targets = Self::default();
+        let file = match std::fs::File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(targets),
+            file => file.map_err(failed)?,
+        };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(failed)?;
+            if read == 0 {
+                return Ok(targets);
+            }
+            targets.add(&line, target);
+        }
+    }
+
+    fn add(&mut self, line: &[u8], target: &str) {
+        let Ok(value) = serde_json::from_slice::<Value>(line) else {
+            self.counts.damaged += u64::from(!line.trim_ascii().is_empty());
+            return;
+        };
+        let Some((request, targets)) = value["request"].as_str().zip(value["targets"].as_object()) else {
+            self.counts.damaged += 1;
+            return;
+        };
+        // A model may have other targets.
+        let Some(found) = targets.get(target).and_then(text) else { return };
+        self.counts.lines += 1;
+        let row = value["row"].as_u64().unwrap_or(1);
+        match self.values.insert((request.to_owned(), row), found.clone()) {
+            Some(before) if before == found => self.counts.repeated += 1,
+            Some(_) => self.counts.contradicting += 1,
+            None => {}
+        }
+    }
+
+    /// Fills in the targets of rows by their requests: feedback goes before a target that is known already.
+    pub fn join(&mut self, requests: &[Option<(String, u64)>], targets: &mut [Option<String>]) {
+        let mut used = 0;
+        let mut seen = std::collections::HashSet::new();
+        for (request, target) in requests.iter().zip(targets) {
+            let Some(request) = request else { continue };
+            if let Some(value) = self.values.get(request) {
+                *target = Some(value.clone());
+                self.counts.joined += 1;
+                used += u64::from(seen.insert(request));
+            }
+        }
+        self.counts.unknown = (self.values.len() as u64).saturating_sub(used);
+    }
+}
+
+/// Text of a value in the form that names a class: `3.0` is `3`.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Number(number) => {
+            Some(number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string()))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_target_of_a_request_counts_and_the_rest_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.jsonl");
+        let line = |request: &str, row: u64, value: &str| {
+            format!(
+                "{{\"time\":\"t\",\"request\":\"{request}\",\"row\":{row},\"targets\":{{\"y\":{value}}}}}\n"
+            )
+        };
+        let text = [
+            line("a", 1, "1"),
+            line("a", 1, "1.0"),
+            line("a", 2, "\"no\""),
+            line("a", 2, "\"yes\""),
+            line("gone", 1, "1"),
+            "{\"request\":\"b\",\"row\":1,\"targets\":{\"z\":1}}\n".to_owned(),
+            "{\"request\":\"c\",\"ro".to_owned(),
+        ];
+        std::fs::write(&path, text.concat()).unwrap();
+        let mut feedback = FeedbackTargets::read(&path, "y").unwrap();
+        let key = |request: &str, row| Some((request.to_owned(), row));
+        let mut targets = [None, None, Some("kept".to_owned()), None];
+        feedback.join(&[key("a", 1), key("a", 2), key("b", 1), None], &mut targets);
+        let expected = [Some("1"), Some("yes"), Some("kept"), None];
+        assert_eq!(targets.each_ref().map(|own| own.as_deref()), expected);
+        let counts =
+            FeedbackCounts { lines: 5, damaged: 1, repeated: 1, contradicting: 1, unknown: 1, joined: 2 };
+        assert_eq!(feedback.counts, counts);
+        let missing = FeedbackTargets::read(&folder.path().join("none.jsonl"), "y").unwrap();
+        assert_eq!(missing.counts, FeedbackCounts::default());
+    }
+}

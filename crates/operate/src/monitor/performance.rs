@@ -1,0 +1,326 @@
+//! Performance of a model on data of its use: realised where targets are known, estimated where not.
+
+use std::path::PathBuf;
+
+use cupola_monitor::detect::{ChangeDetector, ChangeLevel, Detector, DetectorKind};
+use cupola_monitor::performance::{
+    Cbpe, ChunkPerformance, ChunkRows, Chunking, ClassifierRows, Dle, ErrorKind, ErrorRows,
+    realised_classifier, realised_regressor,
+};
+use cupola_workflow::{ModelSelection, OutcomeRows, Session};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::join::{FeedbackCounts, FeedbackTargets};
+use crate::error::Error;
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct PerformanceRequest<'a> {
+    /// Model.
+    pub model: ModelSelection,
+    /// Prediction log, or any data that the model predicts: a source as in a config.
+    pub data: &'a str,
+    /// Rows with targets that the model was not trained on, for estimates and thresholds.
+    pub reference: Option<&'a str>,
+    /// Folder of feedback.
+    pub feedback: PathBuf,
+    /// Target; `None` for the first.
+    pub target: Option<&'a str>,
+    /// Division into chunks.
+    pub chunking: Chunking,
+}
+
+/// Performance by chunk, and the changes of the errors.
+#[derive(Debug, Clone, Serialize)]
+pub struct PerformanceOutcome {
+    /// `NAME:VERSION`
+    pub package: String,
+    /// Source of the data.
+    pub data: String,
+    /// Target.
+    pub target: String,
+    /// Rows of the data.
+    pub rows: usize,
+    /// Rows with a target.
+    pub labelled: usize,
+    /// Source of the reference.
+    pub reference: Option<String>,
+    /// What became of the feedback.
+    pub feedback: FeedbackCounts,
+    /// Chunks in order.
+    pub chunks: Vec<ChunkPerformance>,
+    /// Changes of the errors of rows with a target, in order of time.
+    pub changes: Vec<ErrorChanges>,
+    /// What was not measured, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Alarms of a detector on the errors.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ErrorChanges {
+    /// Detector.
+    pub detector: DetectorKind,
+    /// Errors that it saw.
+    pub seen: usize,
+    /// Alarms in order.
+    pub drifts: Vec<ErrorChange>,
+    /// State after the last error.
+    pub level: ChangeLevel,
+}
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorChange {
+    /// Number of the error in the order of time, from 0.
+    pub index: usize,
+    /// Time of the prediction in ISO 8601, if the data has one.
+    pub time: Option<String>,
+}
+
+/// Measures the performance of a model. All rows are in memory at once.
+///
+/// # Errors
+/// [`Error::NoRows`], [`Error::NoTargets`] if nothing can be measured; the errors of the workflow for an unknown model or
+/// rows that do not fit it, and of monitoring for a reference without targets.
+pub fn measure_performance(
+    session: &Session<'_>,
+    request: &PerformanceRequest<'_>,
+) -> Result<PerformanceOutcome, Error> {
+    let mut model = session.open_model(&request.model)?;
+    let mut rows = session.collect_outcomes(&mut model, request.data, request.target)?;
+    if rows.predicted.is_empty() {
+        return Err(Error::NoRows { data: request.data.to_owned() });
+    }
+    let mut notes = Vec::new();
+    if rows.other_versions > 0 {
+        notes.push(format!("{} rows of other versions are left out", rows.other_versions));
+    }
+    let path = request.feedback.join(format!("{}.jsonl", model.package.manifest.name));
+    let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
+    if let Some(requests) = rows.requests.take() {
+        feedback.join(&requests, &mut rows.targets);
+    } else if feedback.counts.lines > 0 {
+        notes.push("the data has no `cupola_request`, so feedback does not join it".to_owned());
+    }
+    tell(&feedback.counts, &mut notes);
+    let labelled = rows.targets.iter().flatten().count();
+    if labelled == 0 && request.reference.is_none() {
+        return Err(Error::NoTargets { data: request.data.to_owned(), target: rows.target });
+    }
+    let reference = match request.reference {
+        Some(data) => Some(session.collect_outcomes(&mut model, data, Some(&rows.target))?),
+        None => {
+            notes.push(
+                "without --reference there are no estimates and thresholds; give rows with targets that the model \
+                 was not trained on"
+                    .to_owned(),
+            );
+            None
+        }
+    };
+    let times: Option<Vec<Option<Timestamp>>> = rows.times.as_ref().map(|times| {
+        let time = |time: &Option<i64>| time.and_then(|time| Timestamp::from_millisecond(time).ok());
+        times.iter().map(time).collect()
+    });
+    let chunks = request.chunking.split(rows.predicted.len(), times.as_deref())?;
+    let measured = Measured { rows: &rows, chunks: &chunks, reference: reference.as_ref() };
+    let (performance, errors) = if rows.classes.is_empty() {
+        measured.regressor(request.chunking, &mut notes)?
+    } else {
+        measured.classifier(request.chunking, &mut notes)?
+    };
+    let order = in_order(&errors, times.as_deref());
+    Ok(PerformanceOutcome {
+        package: model.package.label(),
+        data: request.data.to_owned(),
+        target: rows.target.clone(),
+        rows: rows.predicted.len(),
+        labelled,
+        reference: request.reference.map(str::to_owned),
+        feedback: feedback.counts,
+        chunks: performance,
+        changes: changes(&order, !rows.classes.is_empty()),
+        notes,
+    })
+}
+
+fn tell(counts: &FeedbackCounts, notes: &mut Vec<String>) {
+    let told = [
+        (counts.unknown, "rows of feedback belong to requests that the data does not have"),
+        (
+            counts.contradicting,
+            "lines of feedback contradict an earlier one of the same row; the last one counts",
+        ),
+        (counts.repeated, "lines of feedback repeat an earlier one"),
+        (counts.damaged, "lines of the feedback are damaged and left out"),
+    ];
+    notes.extend(told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+}
+
+/// Rows, their chunks, and the reference.
+struct Measured<'a> {
+    rows: &'a OutcomeRows,
+    chunks: &'a [ChunkRows],
+    reference: Option<&'a OutcomeRows>,
+}
+
+/// Error of each row; `None` without a target.
+type RowErrors = Vec<Option<f64>>;
+
+impl Measured<'_> {
+    fn classifier(
+        &self,
+        chunking: Chunking,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<ChunkPerformance>, RowErrors), Error> {
+        let (rows, unknown) = classifier_rows(self.rows)?;
+        if unknown > 0 {
+            notes.push(format!(
+                "{unknown} rows have a class that the model does not know; their targets do not count"
+            ));
+        }
+        let error = |(predicted, target): (&Option<String>, &Option<String>)| {
+            let wrong = predicted.as_ref()? != target.as_ref()?;
+            Some(f64::from(u8::from(wrong)))
+        };
+        let errors = self.rows.predicted.iter().zip(&self.rows.targets).map(error).collect();
+        let performance = match self.reference {
+            Some(reference) => {
+                let (reference, _) = classifier_rows(reference)?;
+                let chunks = chunking_of_reference(chunking).split(reference.len(), None)?;
+                Cbpe::fit(&reference, &chunks)?.estimate(&rows, self.chunks)?
+            }
+            None => realised_classifier(&rows, self.chunks),
+        };
+        Ok((performance, errors))
+    }
+
+    fn regressor(
+        &self,
+        chunking: Chunking,
+        notes: &mut Vec<String>,
+    ) -> Result<(Vec<ChunkPerformance>, RowErrors), Error> {
+        let rows = error_rows(self.rows);
+        let error = |(predicted, target): (&f64, &Option<f64>)| {
+            target
+                .map(|target| ErrorKind::Absolute.of_row(target, *predicted))
+                .filter(|error| error.is_finite())
+        };
+        let errors = rows.predicted.iter().zip(&rows.targets).map(error).collect();
+        let performance = match self.reference {
+            Some(reference) => {
+                notes.push("errors of a regression are not estimated without a model of them".to_owned());
+                let reference = error_rows(reference);
+                let chunks = chunking_of_reference(chunking).split(reference.predicted.len(), None)?;
+                Dle::fit(&reference, &chunks)?.estimate(&rows, self.chunks)?
+            }
+            None => realised_regressor(&rows, self.chunks)?,
+        };
+        Ok((performance, errors))
+    }
+}
+
+/// A reference has no times of predictions, so periods become ten chunks.
+fn chunking_of_reference(chunking: Chunking) -> Chunking {
+    if matches!(chunking, Chunking::Period(_)) { Chunking::default() } else { chunking }
+}
+
+/// Rows of a classifier, and the number of targets of unknown classes. A row without a prediction counts as incomplete.
+fn classifier_rows(rows: &OutcomeRows) -> Result<(ClassifierRows, usize), Error> {
+    let numbers = rows.class_numbers();
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| numbers.get(text).copied());
+    let mut probabilities = rows.probabilities.clone();
+    let width = rows.classes.len();
+    let mut predicted = Vec::with_capacity(rows.predicted.len());
+    for (row, text) in rows.predicted.iter().enumerate() {
+        let class = number(text);
+        if class.is_none() {
+            probabilities[row * width..(row + 1) * width].fill(f64::NAN);
+        }
+        predicted.push(class.unwrap_or(0));
+    }
+    let targets: Vec<Option<usize>> = rows.targets.iter().map(number).collect();
+    let unknown = rows.targets.iter().flatten().count() - targets.iter().flatten().count();
+    Ok((ClassifierRows::new(width, probabilities, predicted, targets)?, unknown))
+}
+
+fn error_rows(rows: &OutcomeRows) -> ErrorRows {
+    let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
+    ErrorRows {
+        predicted: rows.predicted.iter().map(|text| number(text).unwrap_or(f64::NAN)).collect(),
+        targets: rows.targets.iter().map(number).collect(),
+        ..ErrorRows::default()
+    }
+}
+
+/// Errors with their times, in order of time; rows without a time last.
+fn in_order(errors: &[Option<f64>], times: Option<&[Option<Timestamp>]>) -> Vec<(f64, Option<Timestamp>)> {
+    let time = |row: usize| times.and_then(|times| times.get(row).copied().flatten());
+    let known = errors.iter().enumerate().filter_map(|(row, error)| Some(((*error)?, time(row))));
+    let mut order: Vec<(f64, Option<Timestamp>)> = known.collect();
+    order.sort_by_key(|(_, time)| time.map_or((1, Timestamp::MIN), |time| (0, time)));
+    order
+}
+
+/// Alarms of the detectors that the errors fit.
+fn changes(errors: &[(f64, Option<Timestamp>)], bits: bool) -> Vec<ErrorChanges> {
+    if errors.is_empty() {
+        return Vec::new();
+    }
+    let fitting = DetectorKind::ALL.into_iter().filter(|kind| bits || !kind.needs_bits());
+    let run = |kind: DetectorKind| {
+        let mut detector = Detector::new(kind);
+        let mut drifts = Vec::new();
+        for (index, (error, time)) in errors.iter().enumerate() {
+            if detector.observe(*error) == ChangeLevel::Drift {
+                drifts.push(ErrorChange { index, time: time.map(|time| time.to_string()) });
+            }
+        }
+        ErrorChanges { detector: kind, seen: errors.len(), drifts, level: detector.level() }
+    };
+    fitting.map(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_watched_in_the_order_of_time() {
+        let time = |second: i64| Timestamp::from_second(second).ok();
+        // Late rows come first in the data; their errors have risen.
+        let errors: Vec<Option<f64>> =
+            (0..2000).map(|row| Some(if row < 1000 { 1.0 } else { 0.0 })).collect();
+        let times: Vec<Option<Timestamp>> =
+            (0..2000).map(|row| time(if row < 1000 { 5000 + row } else { row })).collect();
+        let order = in_order(&errors, Some(&times));
+        assert!(order[0].0 < 0.5 && order[1999].0 > 0.5);
+        let found = changes(&order, true);
+        assert_eq!(found.len(), DetectorKind::ALL.len());
+        let adwin = &found[0];
+        assert_eq!((adwin.detector, adwin.seen), (DetectorKind::Adwin, 2000));
+        let index = adwin.drifts[0].index;
+        assert!((1000..1100).contains(&index), "{index}");
+        let expected = time(5000 + i64::try_from(index).unwrap() - 1000).map(|time| time.to_string());
+        assert_eq!(adwin.drifts[0].time, expected);
+        assert!(changes(&order, false).iter().all(|own| !own.detector.needs_bits()));
+    }
+
+    #[test]
+    fn rows_of_unknown_classes_and_without_predictions_do_not_count() {
+        let texts = |texts: [Option<&str>; 3]| texts.map(|text| text.map(str::to_owned)).to_vec();
+        let rows = OutcomeRows {
+            classes: vec!["no".into(), "yes".into()],
+            predicted: texts([Some("yes"), None, Some("no")]),
+            probabilities: vec![0.2, 0.8, 0.5, 0.5, 0.9, 0.1],
+            targets: texts([Some("yes"), Some("no"), Some("maybe")]),
+            ..OutcomeRows::default()
+        };
+        let (own, unknown) = classifier_rows(&rows).unwrap();
+        assert_eq!((own.len(), unknown), (3, 1));
+        let chunks = Chunking::Count(1).split(3, None).unwrap();
+        let found = realised_classifier(&own, &chunks);
+        assert_eq!((found[0].labelled, found[0].metrics["accuracy"].realised), (1, Some(1.0)));
+    }
+}

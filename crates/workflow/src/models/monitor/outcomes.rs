@@ -1,0 +1,176 @@
+//! Predictions of a source with their targets, for estimates of performance.
+
+use std::collections::HashMap;
+
+use cupola_prep::{Column, Frame, OutputColumn, PredictedValue, Predictions};
+use cupola_spec::Source;
+
+use crate::error::Error;
+use crate::models::inference::LoadedModel;
+use crate::session::Session;
+
+/// Columns of a prediction log, as the server writes it.
+const TIME: &str = "cupola_time";
+const REQUEST: &str = "cupola_request";
+const ROW: &str = "cupola_row";
+const VERSION: &str = "cupola_version";
+/// Form of the folder of a day.
+const DAY: &str = "0000-00-00";
+
+/// Predictions of one target, row by row, and the targets that the source has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OutcomeRows {
+    /// Name of the target.
+    pub target: String,
+    /// Classes, of two the positive one last; empty for a number.
+    pub classes: Vec<String>,
+    /// Predicted class or number as text; `None` if the log has none.
+    pub predicted: Vec<Option<String>>,
+    /// Probabilities `[rows, classes]`, NaN where unknown; empty for a number.
+    pub probabilities: Vec<f64>,
+    /// Targets as text, as far as the source has them.
+    pub targets: Vec<Option<String>>,
+    /// Times of the predictions in milliseconds since 1970; `None` unless the source is a prediction log.
+    pub times: Option<Vec<Option<i64>>>,
+    /// Request and number within it; `None` unless the source is a prediction log.
+    pub requests: Option<Vec<Option<(String, u64)>>>,
+    /// `true` if the predictions are those of the log, `false` if the model predicted the rows.
+    pub logged: bool,
+    /// Rows of a log that another version predicted; they are left out.
+    pub other_versions: usize,
+}
+
+impl Session<'_> {
+    /// Rows of a source with the predictions of a target: those of a prediction log, or else of the model. The first target
+    /// if none is named.
+    ///
+    /// # Errors
+    /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`].
+    pub fn collect_outcomes(
+        &self,
+        model: &mut LoadedModel,
+        data: &str,
+        target: Option<&str>,
+    ) -> Result<OutcomeRows, Error> {
+        let signature = model.predictor.package.signature.clone();
+        let found = signature.outputs.iter().find(|own| target.is_none_or(|name| own.name == name));
+        let output = found.ok_or_else(|| Error::UnknownTarget {
+            target: target.unwrap_or_default().to_owned(),
+            known: signature.outputs.iter().map(|own| own.name.clone()).collect::<Vec<_>>().join(", "),
+        })?;
+        let plan = model.predictor.package.plan.clone();
+        let mut rows = self.read_rows(&Source::One(files_of(data)), &plan)?;
+        let classes = classes(output);
+        let mut outcome = OutcomeRows { target: output.name.clone(), classes, ..OutcomeRows::default() };
+        let logged = format!("cupola_prediction_{}", output.name);
+        outcome.logged = rows.frame.get(&logged).is_some();
+        if outcome.logged {
+            let own = own_rows(&rows.frame, model.package.manifest.version);
+            outcome.other_versions = rows.frame.rows() - own.len();
+            rows.frame = rows.frame.take(&own);
+            outcome.read_logged(&rows.frame, &logged);
+        } else {
+            let predictions = model.predict(&rows)?;
+            outcome.read_predictions(&predictions);
+        }
+        let count = outcome.predicted.len();
+        outcome.read_keys(&rows.frame, count);
+        // The targets of windows are rows of their own.
+        let has_targets = rows.frame.rows() == count && plan.window().is_none();
+        outcome.targets = match rows.frame.get(&output.name).filter(|_| has_targets) {
+            Some(column) => (0..count).map(|row| text(column, row)).collect(),
+            None => vec![None; count],
+        };
+        Ok(outcome)
+    }
+}
+
+/// Files of a folder of the prediction log, which lie in folders by day; any other source is left as it is.
+fn files_of(data: &str) -> String {
+    let is_log = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        name.len() == DAY.len()
+            && name
+                .chars()
+                .zip(DAY.chars())
+                .all(|(own, day)| own == day || day == '0' && own.is_ascii_digit())
+    };
+    match std::fs::read_dir(data) {
+        Ok(entries) if entries.flatten().any(is_log) => {
+            format!("{}/*/*.parquet", data.trim_end_matches('/'))
+        }
+        _ => data.to_owned(),
+    }
+}
+
+/// Classes of a target, of two the positive one last.
+fn classes(output: &OutputColumn) -> Vec<String> {
+    let mut classes = output.categories.clone().unwrap_or_default();
+    if classes.len() == 2 && output.positive.as_ref() == classes.first() {
+        classes.reverse();
+    }
+    classes
+}
+
+/// Rows of a log that a version predicted.
+fn own_rows(frame: &Frame, version: u64) -> Vec<usize> {
+    let rows = 0..frame.rows();
+    let Some(column) = frame.get(VERSION) else { return rows.collect() };
+    let version = version.to_string();
+    rows.filter(|row| text(column, *row).is_none_or(|own| own == version)).collect()
+}
+
+fn text(column: &Column, row: usize) -> Option<String> {
+    column.text(row).map(std::borrow::Cow::into_owned)
+}
+
+impl OutcomeRows {
+    fn read_logged(&mut self, frame: &Frame, prediction: &str) {
+        let rows = frame.rows();
+        let column = frame.get(prediction);
+        self.predicted = (0..rows).map(|row| column.and_then(|column| text(column, row))).collect();
+        let names = self.classes.iter().map(|class| format!("cupola_probability_{}_{class}", self.target));
+        let columns: Vec<Option<&Column>> = names.map(|name| frame.get(&name)).collect();
+        let number = |column: &Option<&Column>, row| column.and_then(|own| own.number(row).ok().flatten());
+        self.probabilities = (0..rows)
+            .flat_map(|row| columns.iter().map(move |own| number(own, row).unwrap_or(f64::NAN)))
+            .collect();
+    }
+
+    fn read_predictions(&mut self, predictions: &[Predictions]) {
+        for row in predictions {
+            let prediction = row.get(&self.target);
+            self.predicted.push(prediction.and_then(|own| match &own.value {
+                PredictedValue::Integer(value) => Some(value.to_string()),
+                PredictedValue::Number(value) => Some(value.to_string()),
+                PredictedValue::Text(value) => Some(value.clone()),
+                PredictedValue::Numbers(_) => None,
+            }));
+            let known = prediction.and_then(|own| own.probabilities.as_ref());
+            let probability = |class: &String| known.and_then(|known| known.get(class)).copied();
+            let probabilities =
+                self.classes.iter().map(|class| probability(class).map_or(f64::NAN, f64::from));
+            self.probabilities.extend(probabilities);
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "a time is far below 2^63 ms; the cast saturates")]
+    fn read_keys(&mut self, frame: &Frame, count: usize) {
+        if frame.rows() != count {
+            return;
+        }
+        self.times = frame.get(TIME).map(|column| {
+            let seconds = |row| column.number(row).ok().flatten().filter(|own| own.is_finite());
+            (0..count).map(|row| seconds(row).map(|seconds| (seconds * 1e3).round() as i64)).collect()
+        });
+        self.requests = frame.get(REQUEST).map(|column| {
+            let number = |row| frame.get(ROW).and_then(|own| text(own, row)?.parse().ok()).unwrap_or(1);
+            (0..count).map(|row| text(column, row).map(|request| (request, number(row)))).collect()
+        });
+    }
+
+    /// Numbers of the classes by their names.
+    pub fn class_numbers(&self) -> HashMap<&str, usize> {
+        self.classes.iter().enumerate().map(|(number, name)| (name.as_str(), number)).collect()
+    }
+}
