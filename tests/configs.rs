@@ -10,6 +10,8 @@ fn files(folder: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = fs::read_dir(root().join(folder))
         .unwrap()
         .flatten()
+        // Folders beside the configs hold files for other programs.
+        .filter(|entry| entry.path().is_file())
         .map(|entry| {
             (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).unwrap())
         })

@@ -1,12 +1,14 @@
 //! Arguments of monitoring, retraining and jobs on a cluster.
 
 mod drift;
+mod export;
 mod monitor;
 mod performance;
 mod submit;
 mod watch;
 
 pub use self::drift::*;
+pub use self::export::*;
 pub use self::monitor::*;
 pub use self::performance::*;
 pub use self::submit::*;

@@ -185,7 +185,7 @@ fn alerts(rule: &AlertRule) -> Vec<PromAlert<'_>> {
             };
             let all = of("correct|wrong");
             one(
-                format!("{} / {all} < {least} and {all} >= {rows}", of("correct")),
+                format!("({} or 0 * {all}) / {all} < {least} and {all} >= {rows}", of("correct")),
                 "{{ $labels.model }}: {{ $value | humanizePercentage }} of the predictions were right",
             )
         }
