@@ -18,7 +18,9 @@ pub use self::data::{show_expectations, show_notes};
 pub use self::draft::show_draft;
 pub use self::gate::{gate_text, show_gate};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
-pub use self::operate::{cycle_row, job_row, show_cycle, show_drift, show_job, show_look, show_performance, show_record};
+pub use self::operate::{
+    cycle_row, job_row, show_cycle, show_drift, show_job, show_look, show_performance, show_record,
+};
 pub use self::outcome::{WhatNext, show_outcome};
 pub use self::preset::{PresetScreen, show_members};
 pub use self::screen::Screen;

@@ -20,7 +20,7 @@ pub(super) fn dag(exported: &Exported<'_>) -> String {
         schedule = python(&exported.schedule),
     );
     for (step, until) in STEPS {
-        let (id, command) = (python(step), python(&exported.command(Some(until))));
+        let (id, command) = (python(step), python(&untemplated(&exported.command(Some(until)))));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "    {step} = BashOperator(task_id={id}, bash_command={command})");
     }
@@ -29,7 +29,15 @@ pub(super) fn dag(exported: &Exported<'_>) -> String {
     text
 }
 
-/// String of Python. Airflow reads commands as templates, so their braces are kept apart.
+/// Command that Airflow, which reads it as a template, leaves as it is.
+fn untemplated(command: &str) -> String {
+    if ["{{", "{%", "{#"].iter().any(|mark| command.contains(mark)) {
+        return format!("{{% raw %}}{command}{{% endraw %}}");
+    }
+    command.to_owned()
+}
+
+/// String of Python.
 fn python(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
