@@ -51,7 +51,7 @@ fn a_run_is_found_again_by_its_id_and_published_once() {
     let checkpoints = home.path(".cupola/runs/blobs-job/checkpoints");
     let started = Instant::now();
     while fs::read_dir(&checkpoints).map_or(0, Iterator::count) == 0 {
-        assert!(started.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+        assert!(started.elapsed() < Duration::from_mins(1) && child.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(1));
     }
     signal(child.id(), "KILL");

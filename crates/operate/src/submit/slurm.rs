@@ -71,8 +71,10 @@ done
 if [ -n "$limit" ] && [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
   if [ "${{SLURM_RESTART_COUNT:-0}}" -ge {restarts} ]; then
     echo "error: the time limit was reached after {restarts} restarts; raise --time or --restarts"
-  elif scontrol requeue "$own"; then
+  else
+    # Slurm ends this script while it requeues the job.
     echo "back to the queue at the time limit"
+    scontrol requeue "$own" || echo "error: the job was not requeued; continue it with cupola submit resume"
   fi
 fi
 exit "$code"
