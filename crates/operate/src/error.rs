@@ -64,6 +64,7 @@ impl Error {
     pub fn is_user_error(&self) -> bool {
         match self {
             Self::Workflow(error) => error.is_user_error(),
+            Self::Watch(error) => error.is_user_error(),
             Self::Submit(error) => error.is_user_error(),
             Self::Monitor(_)
             | Self::Feedback { .. }
