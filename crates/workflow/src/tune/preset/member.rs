@@ -9,7 +9,7 @@ use cupola_spec::Config;
 use super::super::worker::is_of_machine;
 use super::budget::{after, run_until};
 use super::files::write_config;
-use super::pilot::{MemberSize, Pilot};
+use super::pilot::{MemberSize, Pilot, fewest_steps};
 use super::report::{PresetMember, PresetMemberState};
 use crate::config::ConfigSource;
 use crate::data::kept::KeptData;
@@ -135,8 +135,10 @@ impl MemberJob<'_> {
         let outcome =
             run_until(after(left), self.stop, |stop| job.run_loaded(quiet.home(), &quiet, stop, data))?;
         let outcome = match outcome {
-            // A network whose time is over is published as it is.
-            JobOutcome::Stopped { run, step: Some(step) } if step > 0 && !self.stop.is_requested() => {
+            // A network whose time is over is published as it is, unless it has seen the rows too seldom to be of use.
+            JobOutcome::Stopped { run, step: Some(step) }
+                if step >= fewest_steps(config, data.train_rows()) && !self.stop.is_requested() =>
+            {
                 row.note = Some(format!("ended after {step} steps, as its time is over"));
                 let rest = TrainJob::resume(run).device(self.device).max_steps(Some(step));
                 rest.run_loaded(quiet.home(), &quiet, &StopSignal::new(), data)?

@@ -137,9 +137,7 @@ impl Pilot<'_> {
             return Ok(self.too_slow("its first steps"));
         };
         let each = steps.each().unwrap_or(seconds / count(usize::try_from(STEPS).unwrap_or(1)));
-        let rows = self.data.train_rows();
-        let batch = if config.train.batch_size == Train::AUTO { AUTO_BATCH } else { config.train.batch_size };
-        let batches = rows.div_ceil(batch).max(1);
+        let batches = steps_of_epoch(&config.train, self.data.train_rows());
         let epoch = (each * count(batches) * (1.0 + EVALUATION)).max(1e-6);
         let (wanted, fitting) = (config.train.epochs, self.fitting(started, 0.0, epoch));
         let fewest = FEWEST[2].min(wanted);
@@ -208,6 +206,18 @@ impl Pilot<'_> {
     }
 }
 
+/// Fewest steps after which a network is worth more than nothing.
+pub(super) fn fewest_steps(config: &Config, rows: usize) -> u64 {
+    let epochs = FEWEST[2].min(config.train.epochs);
+    u64::try_from(steps_of_epoch(&config.train, rows) * epochs).unwrap_or(u64::MAX)
+}
+
+/// Batches of an epoch; one that is sized later counts as a usual one.
+fn steps_of_epoch(train: &Train, rows: usize) -> usize {
+    let batch = if train.batch_size == Train::AUTO { AUTO_BATCH } else { train.batch_size };
+    rows.div_ceil(batch.max(1)).max(1)
+}
+
 /// Observer that notes the duration of each step.
 #[derive(Default)]
 struct StepTimes(Mutex<Vec<f64>>);
@@ -232,4 +242,23 @@ impl Observer for StepTimes {
 #[allow(clippy::cast_precision_loss)]
 fn count(value: usize) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_of_use_after_three_epochs_or_all_it_was_to_have() {
+        let steps = |training: &str| {
+            let text = format!(
+                "name = 'm'\n[data]\nsource = 'a.csv'\n[[targets]]\nname = 'y'\nkind = 'number'\n\
+                 [model]\nfamily = 'mlp'\n[train]\n{training}\n"
+            );
+            let run = cupola_spec::parse("m", &text, &[], &|_| Err(String::new())).unwrap();
+            fewest_steps(&run.sealed, 1000)
+        };
+        assert_eq!(steps("epochs = 20\nbatch_size = 64"), 3 * 16);
+        assert_eq!(steps("epochs = 2\nbatch_size = 1000"), 2);
+    }
 }
