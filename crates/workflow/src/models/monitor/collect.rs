@@ -1,5 +1,7 @@
 //! Distributions of the rows of a source as a model reads them.
 
+use std::cell::Cell;
+
 use cupola_monitor::{NamedColumn, ReferenceProfile};
 use cupola_prep::{FittedTarget, Frame, each_derived};
 use cupola_registry::MONITOR;
@@ -67,21 +69,28 @@ impl Session<'_> {
         let plan = &package.plan;
         let source = Source::One(request.data.to_owned());
         let mut columns = MonitoredColumns::of(plan, MEMORY);
+        let predict = request.predict && columns.predicts();
         let one_each =
             plan.window().is_none() && !matches!(plan.targets.first(), FittedTarget::NextToken { .. });
         if !one_each {
             let rows = self.read_rows(&source, plan)?;
-            return Self::collect_at_once(model, rows, columns, request.predict);
+            return Self::collect_at_once(model, &rows, columns, predict);
         }
         let rows = self.rows_in_pieces(&source, plan)?;
         let exact = plan.exact_columns();
+        let unchecked = Cell::new(!predict);
         let frames = |visit: &mut dyn FnMut(Frame) -> Result<(), Error>| {
             rows.each(&mut |batch| {
-                visit(Frame::from_batches(rows.schema(), std::slice::from_ref(batch), &exact)?)
+                let frame = Frame::from_batches(rows.schema(), std::slice::from_ref(batch), &exact)?;
+                // Without predictions nothing else would find a missing column.
+                if frame.rows() > 0 && unchecked.take() {
+                    plan.apply(&frame.take(&[0]))?;
+                }
+                visit(frame)
             })
         };
         let mut seen = 0;
-        let done = each_derived(plan, &frames, request.predict, &mut |derived, examples| {
+        let done = each_derived(plan, &frames, predict, &mut |derived, examples| {
             seen += derived.rows() as u64;
             columns.observe_rows(derived);
             let Some(examples) = examples else { return Ok(()) };
@@ -102,7 +111,7 @@ impl Session<'_> {
 
     fn collect_at_once(
         model: &mut LoadedModel,
-        rows: InputRows,
+        rows: &InputRows,
         mut columns: MonitoredColumns,
         predict: bool,
     ) -> Result<CollectedData, Error> {
@@ -114,7 +123,7 @@ impl Session<'_> {
             Ok::<_, Error>(())
         })?;
         if predict {
-            model.predict(&rows)?.iter().for_each(|prediction| columns.observe_prediction(prediction));
+            model.predict(rows)?.iter().for_each(|prediction| columns.observe_prediction(prediction));
         }
         Ok(CollectedData { rows: rows.frame.rows() as u64, columns: columns.finish() })
     }

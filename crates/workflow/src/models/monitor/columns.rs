@@ -67,6 +67,11 @@ impl MonitoredColumns {
         }
     }
 
+    /// `true` if predictions are among the columns: a text or a vector is not monitored.
+    pub fn predicts(&self) -> bool {
+        !self.predictions.is_empty()
+    }
+
     /// Adds derived rows. Targets that they lack are left out.
     pub fn observe_rows(&mut self, rows: &Frame) {
         for growing in self.inputs.iter_mut().chain(&mut self.targets) {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use cupola_eval::Metrics;
 use cupola_prep::{FittedTarget, FoldedRows, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    EXAMPLE, GATE, Home, Lineage, Package, PackageContents, RunRecord, Status, ValidationScore, publish,
+    EXAMPLE, GATE, Home, Lineage, MONITOR, Package, PackageContents, RunRecord, Status, ValidationScore,
+    publish,
 };
 use cupola_report::Latency;
 use cupola_spec::{Run, Uncertainty, UncertaintyMethod};
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::evaluate::RunEvaluation;
 use crate::evaluate::gate::{GateReport, Opponent, conditions_of, judge};
 use crate::event::WorkflowEvent;
+use crate::models::monitor::sealed_profile;
 use crate::session::Session;
 use crate::train::decisions::folds::{FoldIntervals, UnseenRows, seal_fold_intervals};
 use crate::train::final_model::FinalModel;
@@ -207,6 +209,11 @@ fn seal(
     ];
     files.extend(example.as_deref().map(|example| (EXAMPLE, example)));
     files.extend(gate_json.as_deref().map(|gate| (GATE, gate)));
+    // Every row has been trained on by all models but one, so there are no predictions for unseen rows. A package without a
+    // profile serves as well.
+    let profile = sealed_profile(prepared, plan, &plan_json, None, prepared.example.is_none());
+    let profile = profile.unwrap_or_default();
+    files.extend(profile.as_deref().map(|profile| (MONITOR, profile)));
     let lineage = Lineage {
         run: record.id.clone(),
         dataset_version: record.dataset.source.sha256.clone(),
