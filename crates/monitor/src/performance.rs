@@ -17,9 +17,9 @@ mod threshold;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::cbpe::{Cbpe, ClassifierMetric, realised_classifier};
+pub use self::cbpe::{Cbpe, realised_classifier};
 pub use self::chunks::{ChunkPeriod, ChunkRows, Chunking};
-pub use self::classified::ClassifierRows;
+pub use self::classified::{ClassifierMetric, ClassifierRows};
 pub use self::dle::{Dle, ErrorKind, ErrorRows, RegressorMetric, realised_regressor};
 pub use self::threshold::AlertBand;
 

@@ -1,4 +1,4 @@
-//! Mersenne Twister, with the seeding of Python and of NumPy's `RandomState`, so that draws equal theirs.
+//! Mersenne Twister, with the seeding of Python and of `NumPy`'s `RandomState`, so that draws equal theirs.
 
 use serde::{Deserialize, Serialize};
 

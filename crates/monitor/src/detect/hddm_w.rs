@@ -1,4 +1,4 @@
-//! Drift detection by McDiarmid's bounds with a weighted mean.
+//! Drift detection by `McDiarmid`'s bounds with a weighted mean.
 
 use serde::{Deserialize, Serialize};
 

@@ -62,7 +62,7 @@ fn largest_difference(first: &[f64], second: &[f64]) -> usize {
 }
 
 /// Exact probability that two samples of `n` values of one distribution differ by at least `steps / n` (Gnedenko and
-/// Korolyuk 1951), evaluated from the inside out as SciPy does.
+/// Korolyuk 1951), evaluated from the inside out as `SciPy` does.
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn probability_beyond(n: usize, steps: usize) -> f64 {
     if steps == 0 {

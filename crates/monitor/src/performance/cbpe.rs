@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::calibration;
 use super::chunks::ChunkRows;
-use super::classified::ClassifierRows;
+use super::classified::{ClassifierMetric, ClassifierRows};
 use super::realised::{mean, realised};
 use super::sampling::SamplingError;
 use super::{AlertBand, ChunkPerformance, MetricEstimate};
@@ -13,52 +13,6 @@ use crate::Error;
 
 /// Range of all metrics of a classifier.
 const RANGE: (f64, f64) = (0.0, 1.0);
-
-/// Metric of a classifier; of more than two classes the mean over the classes, each against the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassifierMetric {
-    /// Area under the ROC curve.
-    RocAuc,
-    /// F1.
-    F1,
-    /// Precision.
-    Precision,
-    /// Recall.
-    Recall,
-    /// Specificity.
-    Specificity,
-    /// Accuracy.
-    Accuracy,
-    /// Average precision.
-    AveragePrecision,
-}
-
-impl ClassifierMetric {
-    /// All metrics.
-    pub const ALL: [Self; 7] = [
-        Self::RocAuc,
-        Self::F1,
-        Self::Precision,
-        Self::Recall,
-        Self::Specificity,
-        Self::Accuracy,
-        Self::AveragePrecision,
-    ];
-
-    /// Name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RocAuc => "roc_auc",
-            Self::F1 => "f1",
-            Self::Precision => "precision",
-            Self::Recall => "recall",
-            Self::Specificity => "specificity",
-            Self::Accuracy => "accuracy",
-            Self::AveragePrecision => "average_precision",
-        }
-    }
-}
 
 /// Confidence-based performance estimation of a classifier: a row of calibrated probability `p` is right in a share `p` of
 /// cases, so the confusion matrix is expected without targets (`NannyML`'s CBPE). It assumes that the relation between
@@ -163,7 +117,9 @@ impl Cbpe {
         }
         let sum: f64 = own.iter().sum();
         let equal = 1.0 / self.classes as f64;
-        own.iter_mut().for_each(|p| *p = if sum == 0.0 { equal } else { *p / sum });
+        for p in &mut own {
+            *p = if sum == 0.0 { equal } else { *p / sum };
+        }
         own
     }
 }

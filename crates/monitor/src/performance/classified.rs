@@ -1,4 +1,6 @@
-//! Rows of a classifier.
+//! Rows and metrics of a classifier.
+
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
@@ -77,5 +79,51 @@ impl ClassifierRows {
         rows.iter()
             .filter(|row| self.is_complete(**row))
             .filter_map(|row| self.targets[*row].map(|target| (*row, target)))
+    }
+}
+
+/// Metric of a classifier; of more than two classes the mean over the classes, each against the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassifierMetric {
+    /// Area under the ROC curve.
+    RocAuc,
+    /// F1.
+    F1,
+    /// Precision.
+    Precision,
+    /// Recall.
+    Recall,
+    /// Specificity.
+    Specificity,
+    /// Accuracy.
+    Accuracy,
+    /// Average precision.
+    AveragePrecision,
+}
+
+impl ClassifierMetric {
+    /// All metrics.
+    pub const ALL: [Self; 7] = [
+        Self::RocAuc,
+        Self::F1,
+        Self::Precision,
+        Self::Recall,
+        Self::Specificity,
+        Self::Accuracy,
+        Self::AveragePrecision,
+    ];
+
+    /// Name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RocAuc => "roc_auc",
+            Self::F1 => "f1",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::Specificity => "specificity",
+            Self::Accuracy => "accuracy",
+            Self::AveragePrecision => "average_precision",
+        }
     }
 }

@@ -212,7 +212,7 @@ impl FittedError {
         let count = chunk.rows.iter().filter(present).count() as f64;
         let error = self.moments.map_or(f64::NAN, |(mean, variance)| {
             let of_mean = variance / count;
-            // Of a root by the delta method.
+            // The error of a root follows by the delta method.
             if self.metric.is_root() { (of_mean / (4.0 * mean)).sqrt() } else { of_mean.sqrt() }
         });
         MetricEstimate::new(estimate, error, realised(self.metric, rows, &chunk.rows), &self.band, RANGE)

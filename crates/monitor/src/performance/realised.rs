@@ -2,8 +2,7 @@
 
 use cupola_eval::ScoreRanking;
 
-use super::cbpe::ClassifierMetric;
-use super::classified::ClassifierRows;
+use super::classified::{ClassifierMetric, ClassifierRows};
 
 /// Value of a metric over the rows with a target; NaN where it is undefined.
 pub(super) fn realised(metric: ClassifierMetric, rows: &ClassifierRows, chunk: &[usize]) -> f64 {
@@ -46,8 +45,9 @@ fn counted(metric: ClassifierMetric, rows: &ClassifierRows, labelled: &[(usize, 
     };
     let of_target = |row: &(usize, usize)| row.1;
     let of_predicted = |row: &(usize, usize)| rows.predicted(row.0);
-    let binary_free = matches!(metric, ClassifierMetric::Accuracy | ClassifierMetric::Specificity);
-    if !(rows.classes() == 2 && binary_free) && !(varies(&of_target) && varies(&of_predicted)) {
+    let tolerant = matches!(metric, ClassifierMetric::Accuracy | ClassifierMetric::Specificity);
+    let is_defined = (rows.classes() == 2 && tolerant) || (varies(&of_target) && varies(&of_predicted));
+    if !is_defined {
         return f64::NAN;
     }
     if metric == ClassifierMetric::Accuracy {

@@ -6,8 +6,7 @@
 use cupola_eval::ScoreRanking;
 use serde::{Deserialize, Serialize};
 
-use super::cbpe::ClassifierMetric;
-use super::classified::ClassifierRows;
+use super::classified::{ClassifierMetric, ClassifierRows};
 use crate::twister::MersenneTwister;
 
 /// Samples of the reference from which the error of average precision is taken.
@@ -93,8 +92,10 @@ pub(super) fn variance(values: &[f64]) -> f64 {
 fn area_part(mut positive: Vec<bool>, mut scores: Vec<f64>) -> ErrorPart {
     let rows = positive.len();
     if 2 * positive.iter().filter(|own| **own).count() > rows {
-        positive.iter_mut().for_each(|own| *own = !*own);
-        scores.iter_mut().for_each(|own| *own = 1.0 - *own);
+        for (positive, score) in positive.iter_mut().zip(&mut scores) {
+            *positive = !*positive;
+            *score = 1.0 - *score;
+        }
     }
     let mut order: Vec<usize> = (0..rows).collect();
     order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));

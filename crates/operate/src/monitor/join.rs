@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Longest line of feedback that is read.
 const MAX_LINE: u64 = 2 << 20;
 
-/// What became of the lines of feedback.
+/// Counts of the lines of feedback by their fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct FeedbackCounts {
     /// Lines with a value of the target.
@@ -33,7 +33,7 @@ pub struct FeedbackCounts {
 #[derive(Debug, Clone, Default)]
 pub struct FeedbackTargets {
     values: HashMap<(String, u64), String>,
-    /// What became of the lines.
+    /// Counts of the lines by their fate.
     pub counts: FeedbackCounts,
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::join::{FeedbackCounts, FeedbackTargets};
 use crate::error::Error;
 
-/// What to measure.
+/// Model, data and divisions to measure.
 #[derive(Debug, Clone)]
 pub struct PerformanceRequest<'a> {
     /// Model.
@@ -46,13 +46,13 @@ pub struct PerformanceOutcome {
     pub labelled: usize,
     /// Source of the reference.
     pub reference: Option<String>,
-    /// What became of the feedback.
+    /// Counts of the feedback by its fate.
     pub feedback: FeedbackCounts,
     /// Chunks in order.
     pub chunks: Vec<ChunkPerformance>,
     /// Changes of the errors of rows with a target, in order of time.
     pub changes: Vec<ErrorChanges>,
-    /// What was not measured, in sentences.
+    /// Omissions and oddities, in sentences.
     pub notes: Vec<String>,
 }
 

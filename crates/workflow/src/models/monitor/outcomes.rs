@@ -95,11 +95,8 @@ fn files_of(data: &str) -> String {
                 .zip(DAY.chars())
                 .all(|(own, day)| own == day || day == '0' && own.is_ascii_digit())
     };
-    if std::fs::read_dir(data).is_ok_and(|entries| entries.flatten().any(is_log)) {
-        format!("{}/*/*.parquet", data.trim_end_matches('/'))
-    } else {
-        data.to_owned()
-    }
+    let has_days = std::fs::read_dir(data).is_ok_and(|entries| entries.flatten().any(is_log));
+    if has_days { format!("{}/*/*.parquet", data.trim_end_matches('/')) } else { data.to_owned() }
 }
 
 /// Classes of a target, of two the positive one last.
