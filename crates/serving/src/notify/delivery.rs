@@ -93,7 +93,12 @@ impl Receiver {
     async fn send_snapshots(&self, watch: &dyn AlertSource) {
         let mut failures = 0;
         loop {
-            let sent = self.channel.send_all(&watch.told_alerts()).await;
+            let alerts = watch.told_alerts();
+            if alerts.is_empty() {
+                self.wake.notified().await;
+                continue;
+            }
+            let sent = self.channel.send_all(&alerts).await;
             self.report(&sent, watch);
             if sent.is_ok() {
                 failures = 0;
