@@ -111,3 +111,56 @@ fn check_gates(config: &Config, watch: &Watch, found: &mut Findings) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::parse;
+
+    const CONFIG: &str = "name = 'm'\nseed = 1\n[data]\nsource = 'a.csv'\n\
+        [[targets]]\nname = 'y'\nkind = 'category'\n[model]\nfamily = 'gbdt'\n";
+
+    fn of(watch: &str) -> Result<crate::config::Run, String> {
+        let text = format!("{CONFIG}{watch}");
+        parse("run.toml", &text, &[], &|path| Err(path.to_owned())).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_watch_is_read_and_left_out_of_the_sealed_config() {
+        let run = of("[watch]\nrecent = 'b.csv'\nmetric = 'log_loss'\n[watch.on]\nschedule = '0 3 * * 1'\n\
+                      accuracy = { 'test/accuracy' = '>= 0.9' }\n")
+        .unwrap();
+        let watch = run.watch.unwrap();
+        assert_eq!(
+            watch.claim("production").unwrap(),
+            ("versus production/log_loss".to_owned(), "no worse, 95 %")
+        );
+        assert!(!watch.accuracy().is_empty() && (watch.every_seconds() - 600.0).abs() < 1e-9);
+        assert_eq!((watch.budget_seconds(), run.sealed.watch), (None, None));
+        // The challenger's config is the same but for what the watch sets.
+        let key = "gate.versus production=\"no worse, 95 %\"".to_owned();
+        let set = parse("run.toml", CONFIG, &[key], &|path| Err(path.to_owned())).unwrap();
+        assert_eq!(set.sealed.gate.parse(&set.sealed.targets).unwrap()[0].key, "versus production");
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_remedy() {
+        for (watch, message) in [
+            ("[watch]\n", "no reason to train"),
+            ("[watch]\non.new_data = true\nalias = 'latest'\n", "invalid alias"),
+            ("[watch]\non.new_data = true\nalias = '3'\n", "invalid alias"),
+            ("[watch]\non.new_data = true\nzone = 'Berlin'\n", "invalid offset"),
+            ("[watch]\non.new_data = true\nquiet = ['22-6']\n", "invalid hours"),
+            ("[watch]\non.schedule = '0 3 * *'\n", "write five fields"),
+            ("[watch]\non.new_data = true\nwarm_start = true\n", "trees have no weights"),
+            ("[watch]\non.new_data = true\nevery = '0s'\n", "expected a time"),
+            ("[watch]\non.new_data = true\nmetric = 'rmse'\n", "rmse"),
+            ("[watch]\non.accuracy = { 'test/accuracy' = '>= 0.9' }\n", "add `watch.recent`"),
+            ("[watch]\nrecent = 'b'\non.accuracy = { 'tset/accuracy' = '>= 0.9' }\n", "unknown condition"),
+            ("[watch]\non.new_data = true\nbudget.runs = 0\n", "budget.runs"),
+            ("[watch]\non.newdata = true\n", "new_data"),
+        ] {
+            let problems = of(watch).unwrap_err();
+            assert!(problems.contains(message), "{watch}: {problems}");
+        }
+    }
+}
