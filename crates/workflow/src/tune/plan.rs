@@ -247,7 +247,10 @@ mod tests {
         let found = |storage| place(storage, Path::new("studies/a"), "a").map_err(|error| error.to_string());
         assert_eq!(found(None), Ok(JournalPlace::File("studies/a/journal.log".into())));
         let url = "postgres://me@db:5433/studies".to_owned();
-        assert_eq!(found(Some(&url)), Ok(JournalPlace::Postgres { url: url.clone(), journal: "a".to_owned() }));
+        assert_eq!(
+            found(Some(&url)),
+            Ok(JournalPlace::Postgres { url: url.clone(), journal: "a".to_owned() })
+        );
         for (url, expected) in [
             ("postgres://me:secret@db/x", "PGPASSWORD"),
             ("postgres://db/x?password=secret", "PGPASSWORD"),
