@@ -183,7 +183,7 @@ fn forests_are_measured_on_rows_that_their_trees_have_not_drawn() {
     let trained = home.train(&[]);
     let found = &trained["out_of_bag"];
     let rows = found["rows"].as_u64().unwrap();
-    // Of 168 training rows each is in about 63 of 100 trees.
+    // Each of the 168 training rows is in about 63 of 100 trees.
     assert!((100..240).contains(&rows), "{found}");
     let accuracy = found["metrics"]["accuracy"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&accuracy), "{found}");

@@ -9,7 +9,6 @@ mod best;
 pub(crate) mod cv;
 pub(crate) mod ensemble;
 mod failures;
-mod observer;
 mod outcome;
 mod page;
 mod plan;

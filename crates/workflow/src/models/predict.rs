@@ -12,7 +12,7 @@ use crate::session::Session;
 /// Rows of a piece: its predictions are in memory at once.
 const PIECE: usize = 16_384;
 
-/// What to predict beside the values.
+/// Parts of a prediction beside its value.
 #[derive(Debug, Clone, Default)]
 pub struct PredictOptions {
     /// Part of the forecasts to return.
@@ -116,7 +116,7 @@ impl Session<'_> {
     }
 }
 
-/// What ends the walk over a source: an error of this crate, or one of the visitor.
+/// End of the walk over a source: an error of this crate, or one of the visitor.
 enum PieceError<E> {
     Own(Error),
     Visit(E),

@@ -1,5 +1,7 @@
 //! A worker: claims trials and trains them.
 
+pub(super) mod observer;
+
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,7 @@ use cupola_tune::{
 };
 use serde_json::{Map, Value};
 
-use super::observer::{TrialObserver, locked};
+use self::observer::{TrialObserver, locked};
 use super::plan::StudyPlan;
 use super::{StudyEnd, best, failures};
 use crate::data::kept::KeptData;

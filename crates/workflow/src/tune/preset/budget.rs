@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::super::observer::locked;
+use super::super::worker::observer::locked;
 use crate::train::StopSignal;
 
 /// Interval at which a stop reaches the work.

@@ -8,7 +8,7 @@ use cupola_registry::Home;
 use cupola_spec::{Bagging, Boosting, Config, Family, Model, Train};
 use cupola_train::Event;
 
-use super::super::observer::locked;
+use super::super::worker::observer::locked;
 use super::budget::run_until;
 use crate::config::ConfigSource;
 use crate::data::loaded::LoadedData;
