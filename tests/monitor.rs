@@ -133,7 +133,7 @@ fn serve_with_feedback(home: &TestHome, rows: usize) -> String {
         let id = format!("request-{index}");
         let body = serde_json::json!({ "rows": [inputs] }).to_string();
         let answer = server.post("/v1/models/blobs/predict", body, &[("x-request-id", &id)]).json();
-        target = answer["predictions"][0].as_object().unwrap().keys().next().unwrap().clone();
+        target.clone_from(answer["predictions"][0].as_object().unwrap().keys().next().unwrap());
         let label = cells.clone().find(|(name, _)| **name == target).unwrap().1;
         let body = serde_json::json!({ "rows": [{ "request_id": id, target.clone(): label }] }).to_string();
         let stored = server.post("/v1/models/blobs/feedback", body, &[]);

@@ -496,7 +496,7 @@ fn only_file(folder: &std::path::Path) -> std::path::PathBuf {
     while path.is_dir() {
         let entries: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(entries.len(), 1, "{entries:?}");
-        path = entries[0].clone();
+        path.clone_from(&entries[0]);
     }
     path
 }
@@ -505,7 +505,7 @@ fn only_file(folder: &std::path::Path) -> std::path::PathBuf {
 fn recorded_columns_are_dropped_and_hashed_by_config() {
     let home = test_home();
     let log = "[log]\nshare = 1.0\ndrop = ['x']\nhash = ['y']\n";
-    home.write("serve.toml", &format!("[[model]]\nserve = 'blobs:1'\n{log}"));
+    home.write("serve.toml", format!("[[model]]\nserve = 'blobs:1'\n{log}"));
     let server = home.serve(&["--config", "serve.toml"]);
     assert_eq!(version(&server, &[("x-request-id", "abc")]), 1);
     server.terminate();

@@ -285,7 +285,8 @@ fn a_damaged_journal_is_refused_with_its_line() {
 fn a_warm_start_takes_scores_over_where_they_are_the_same() {
     let home = home(SPACE);
     let first = home.json(&tune(&["--trials", "4", "--study", "old", "--set", "tune.pruner=none"]));
-    let best = first["study"]["trials"][first["study"]["best"].as_u64().unwrap() as usize].clone();
+    let best =
+        first["study"]["trials"][usize::try_from(first["study"]["best"].as_u64().unwrap()).unwrap()].clone();
     // The same space with another seed of the sampler: all scores are taken over.
     let args = [
         "--trials",

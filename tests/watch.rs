@@ -147,7 +147,7 @@ fn a_person_releases_or_refuses_a_challenger() {
 fn kill_at(home: &TestHome, lines: usize) {
     let mut child = home.command(&PASS).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
-    while journal_lines(home) < lines && started.elapsed() < Duration::from_secs(120) {
+    while journal_lines(home) < lines && started.elapsed() < Duration::from_mins(2) {
         if child.try_wait().unwrap().is_some() {
             return;
         }
@@ -163,7 +163,7 @@ fn kill(child: &mut Child) {
 
 fn journal_lines(home: &TestHome) -> usize {
     let path = home.path(".cupola/watch/shop/journal.jsonl");
-    fs::read(path).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
+    fs::read_to_string(path).map_or(0, |text| text.matches('\n').count())
 }
 
 /// Each state once, and one move of the alias for each promotion.
@@ -216,7 +216,7 @@ fn one_process_watches_a_model_at_a_time() {
         .spawn()
         .unwrap();
     let started = Instant::now();
-    while journal_lines(&home) < FIRST.len() && started.elapsed() < Duration::from_secs(120) {
+    while journal_lines(&home) < FIRST.len() && started.elapsed() < Duration::from_mins(2) {
         std::thread::sleep(Duration::from_millis(20));
     }
     let second = home.run(&PASS);
@@ -226,7 +226,7 @@ fn one_process_watches_a_model_at_a_time() {
     fs::rename(home.path("rows.csv"), home.path("away.csv")).unwrap();
     std::thread::sleep(Duration::from_millis(1500));
     turn(&home, 1000, true);
-    while alias(&home) != 2 && started.elapsed() < Duration::from_secs(120) {
+    while alias(&home) != 2 && started.elapsed() < Duration::from_mins(2) {
         std::thread::sleep(Duration::from_millis(20));
     }
     signal(first.id(), "TERM");

@@ -189,11 +189,11 @@ impl GateBroken {
 
 /// Data that has drifted from that of the training.
 #[derive(Debug, thiserror::Error)]
-#[error("{data} has drifted from the data of {package}: {drifted} of {compared} columns")]
+#[error("{data} has drifted from the data of {package}: {columns} of {compared} columns")]
 pub struct Drifted {
     data: String,
     package: String,
-    drifted: usize,
+    columns: usize,
     compared: usize,
 }
 
@@ -203,7 +203,7 @@ impl Drifted {
         Self {
             data: found.data.clone(),
             package: found.package.clone(),
-            drifted: found.drift.drifted,
+            columns: found.drift.drifted,
             compared: found.drift.compared,
         }
     }

@@ -110,7 +110,7 @@ impl Plan {
 
     /// Removes the ranges of targets that were fitted to a part of the rows.
     pub(crate) fn forget_target_ranges(&mut self) {
-        for target in self.targets.iter_mut() {
+        for target in &mut self.targets {
             if let FittedTarget::Number { range, .. } = target {
                 *range = None;
             }

@@ -31,6 +31,7 @@ pub struct TuneArgs {
     pub study: Option<String>,
     /// Server that keeps the trials for workers of several hosts, such as postgres://me@db/studies [default: a file]
     #[arg(long, value_name = "URL")]
+    #[allow(clippy::doc_markdown, reason = "the text of --help")]
     pub storage: Option<String>,
     /// Begin with the trials of another study, or with the runs of the same targets for `runs`
     #[arg(long, value_name = "STUDY|runs")]

@@ -137,7 +137,9 @@ fn array(entries: &[JournalEntry], index: usize) -> ArrayRef {
             let mut builder = StringBuilder::new();
             for part in parts() {
                 if let JournalValues::Texts(values) = part {
-                    values.iter().for_each(|value| builder.append_option(value.as_deref()));
+                    for value in values {
+                        builder.append_option(value.as_deref());
+                    }
                 }
             }
             Arc::new(builder.finish())
@@ -158,7 +160,9 @@ fn array(entries: &[JournalEntry], index: usize) -> ArrayRef {
             let mut builder = Float64Builder::new();
             for part in parts() {
                 if let JournalValues::Numbers(values) = part {
-                    values.iter().for_each(|value| builder.append_option(*value));
+                    for value in values {
+                        builder.append_option(*value);
+                    }
                 }
             }
             Arc::new(builder.finish())

@@ -13,7 +13,7 @@ const SEVERITY: &str = "ticket";
 /// Differences between bounds of a histogram that are rounding.
 const BOUND_TOLERANCE: f64 = 1e-9;
 
-/// RuleVerdict on one subject of a rule.
+/// Verdict on one subject of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RuleVerdict {
     /// The condition holds.
@@ -24,7 +24,7 @@ pub(super) enum RuleVerdict {
     Unknown,
 }
 
-/// RuleVerdict on one subject of a rule, with the labels of its alert.
+/// Verdict on one subject of a rule, with the labels of its alert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RuleFinding {
     pub labels: AlertLabels,

@@ -179,7 +179,6 @@ impl AlertRule {
             C::Drift { scope: DriftScope::Share(least) } if !(*least > 0.0 && *least <= 1.0) => {
                 Err(refuse("share", "a share above 0 and at most 1"))
             }
-            C::Drift { .. } => Ok(()),
             C::Age { limit } | C::Idle { limit } => time("longer_than", *limit),
             C::Accuracy { least, window, .. } => share("below", *least).and(time("window", *window)),
             C::Feedback { least, window, .. } if *least > 0.0 => time("window", *window),
@@ -187,7 +186,7 @@ impl AlertRule {
             C::MeanError { most, window, .. } if *most >= 0.0 => time("window", *window),
             C::MeanError { .. } => Err(refuse("above", "a number of at least 0")),
             C::Metric { bound, .. } if bound.is_nan() => Err(refuse("above", "a number")),
-            C::Metric { .. } => Ok(()),
+            C::Drift { .. } | C::Metric { .. } => Ok(()),
         }
     }
 

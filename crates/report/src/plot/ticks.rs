@@ -60,6 +60,7 @@ impl Ticks {
 
     /// About `most` ticks of an axis of decimal logarithms: powers of ten, those and their multiples by 2 and 5 where the range
     /// is short, or evenly spaced numbers where it is shorter.
+    #[allow(clippy::cast_possible_truncation, reason = "powers of ten from -300 to 300")]
     pub(super) fn log((low, high): (f64, f64), most: usize) -> Self {
         let numbers = |factors: &[f64]| -> Vec<f64> {
             // A range of 300 powers and more has none that a plot can show.

@@ -150,7 +150,9 @@ impl CandleEngine {
         };
         let mut logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
         if let Some([low, high]) = self.logit_range {
-            logits.iter_mut().for_each(|logit| *logit = logit.clamp(low, high));
+            for logit in &mut logits {
+                *logit = logit.clamp(low, high);
+            }
         }
         Ok(logits)
     }

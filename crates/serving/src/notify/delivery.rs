@@ -74,12 +74,11 @@ impl Receiver {
                 continue;
             };
             let sent = self.channel.send(&notification).await;
-            let delay = match &sent {
-                Err(DeliveryError::Retry(_)) => Some(self.outbox().fail()),
-                _ => {
-                    self.outbox().remove(&notification.id);
-                    None
-                }
+            let delay = if let Err(DeliveryError::Retry(_)) = &sent {
+                Some(self.outbox().fail())
+            } else {
+                self.outbox().remove(&notification.id);
+                None
             };
             self.report(&sent, &*watch);
             let source = Arc::clone(&watch);

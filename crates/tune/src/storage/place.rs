@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Place of a journal: a file, or a table of a PostgreSQL server that workers of several hosts share.
+/// Place of a journal: a file, or a table of a `PostgreSQL` server that workers of several hosts share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalPlace {
     /// File of Optuna's format.

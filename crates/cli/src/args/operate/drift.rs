@@ -19,6 +19,7 @@ pub struct DriftArgs {
     /// Statistic for the columns that it takes: ks, wasserstein, jensenshannon, psi, kl_div, hellinger, ed, t_test,
     /// chisquare, z, total_variation (may be repeated) [default: by kind and number of values]
     #[arg(long, value_name = "NAME")]
+    #[allow(clippy::doc_markdown, reason = "the text of --help")]
     pub method: Vec<String>,
     /// Threshold of every column [default: 0.05 for p-values, 0.1 for distances]
     #[arg(long, value_name = "NUMBER")]

@@ -111,12 +111,11 @@ impl Surroundings<'_> {
     /// Recent rows as a version of a dataset of their own; `None` without any.
     pub fn recent(&self, notes: &mut Vec<String>) -> Option<DatasetManifest> {
         let source = self.watch.recent.as_deref()?;
-        let found = match source.strip_prefix("dataset:") {
-            Some(name) => Datasets::new(self.home().root()).named(name).map_err(WatchError::from),
-            None => {
-                let name = self.watch.dataset.as_deref().unwrap_or(&self.run.name);
-                self.add(&format!("{name}-recent"), &Source::One(source.to_owned()))
-            }
+        let found = if let Some(name) = source.strip_prefix("dataset:") {
+            Datasets::new(self.home().root()).named(name).map_err(WatchError::from)
+        } else {
+            let name = self.watch.dataset.as_deref().unwrap_or(&self.run.name);
+            self.add(&format!("{name}-recent"), &Source::One(source.to_owned()))
         };
         match found {
             Ok(manifest) if manifest.dataset.rows > 0 => Some(manifest),
@@ -223,7 +222,7 @@ impl Surroundings<'_> {
         let first =
             champion.is_none().then(|| format!("no version is `{}@{}` yet", self.run.name, self.watch.alias));
         let schedule = on.schedule.as_deref().and_then(|text| self.scheduled(text, journal, now));
-        let new_data = if on.new_data { self.new_data(evidence, champion, journal) } else { None };
+        let new_data = if on.new_data { Self::new_data(evidence, champion, journal) } else { None };
         let drift = evidence.drift.as_ref().zip(on.drift.as_ref()).and_then(|(found, settings)| {
             let enough = found.drifted > 0 && found.share() >= settings.share;
             enough.then(|| drift_in_words(found, settings.index))
@@ -255,7 +254,6 @@ impl Surroundings<'_> {
 
     /// The version that the last retraining or the champion did not have.
     fn new_data(
-        &self,
         evidence: &TriggerEvidence,
         champion: Option<&Package>,
         journal: &WatchJournal,

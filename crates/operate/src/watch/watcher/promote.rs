@@ -2,7 +2,7 @@
 
 use cupola_registry::Aliases;
 use cupola_spec::WatchClaim;
-use cupola_workflow::{roll_back_alias, set_alias};
+use cupola_workflow::{JudgedCondition, roll_back_alias, set_alias};
 use jiff::Timestamp;
 
 use crate::watch::contest::Contest;
@@ -105,7 +105,7 @@ impl Watcher<'_> {
             _ => None,
         });
         let why = contest.map_or_else(String::new, |contest| {
-            let reasons: Vec<String> = contest.gate.broken().map(|condition| condition.remark()).collect();
+            let reasons: Vec<String> = contest.gate.broken().map(JudgedCondition::remark).collect();
             format!("worse on {} newer rows: {}", contest.rows, reasons.join("; "))
         });
         Ok(Some(WatchState::RolledBack { from: promoted, to: before, why }))

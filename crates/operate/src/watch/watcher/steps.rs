@@ -144,7 +144,7 @@ impl Watcher<'_> {
             (Some(contest), _) => format!("passed on the test rows and on {} recent ones", contest.rows),
             (None, None) => "passed on the test rows; there is no champion".to_owned(),
             (None, Some(_)) => {
-                let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+                let notes = notes.iter().fold(String::new(), |text, note| text + "; " + note);
                 format!("passed on the test rows{notes}")
             }
         };

@@ -24,6 +24,7 @@ pub(crate) struct Explainer {
 
 /// Where the model comes from.
 #[derive(Default)]
+#[allow(clippy::large_enum_variant, reason = "one for each package")]
 enum ExplainSource {
     /// A package that was only described.
     #[default]

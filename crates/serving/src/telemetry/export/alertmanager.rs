@@ -14,7 +14,8 @@ const PLACEHOLDER: &str = "http://localhost:9094/alerts";
 /// Alertmanager reads no environment variables, so secrets become files under `/etc/alertmanager`.
 pub(super) fn config(receivers: &[Notify]) -> String {
     let mut text = String::from(HEAD);
-    let sections: [(&str, fn(&Notify) -> Option<String>); 3] =
+    type Section = fn(&Notify) -> Option<String>;
+    let sections: [(&str, Section); 3] =
         [("webhook_configs", webhook), ("slack_configs", slack), ("email_configs", email)];
     let mut any = false;
     for (section, of) in sections {

@@ -226,12 +226,12 @@ fn increase(metric: &str, selector: &str, window: f64) -> String {
 }
 
 /// One alert for each pair of windows.
-fn burns<'a>(
-    rule: &'a AlertRule,
+fn burns(
+    rule: &AlertRule,
     name: impl Fn(&str) -> String,
     objective: f64,
     requests: f64,
-) -> Vec<PromAlert<'a>> {
+) -> Vec<PromAlert<'_>> {
     let selector = selector(rule, &[]);
     let budget = (1.0 - objective).max(0.0);
     let of = |window: &'static BurnWindow| {

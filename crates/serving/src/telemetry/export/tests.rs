@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::notify::alert_rules;
-use crate::telemetry::metric_list;
+use crate::telemetry::{MetricDescription, metric_list};
 
 /// Rules of each kind.
 const CONFIG: &str = r#"
@@ -73,7 +73,7 @@ fn exported(target: ExportTarget) -> Vec<ExportFile> {
 
 #[test]
 fn files_name_the_metrics_of_the_server_and_no_others() {
-    let series: BTreeSet<String> = metric_list().iter().flat_map(|metric| metric.series()).collect();
+    let series: BTreeSet<String> = metric_list().iter().flat_map(MetricDescription::series).collect();
     let dashboard = &exported(ExportTarget::Grafana)[0].text;
     let rules = &exported(ExportTarget::Prometheus)[0].text;
     for name in named(dashboard).iter().chain(&named(rules)) {

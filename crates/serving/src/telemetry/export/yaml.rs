@@ -6,6 +6,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Seconds as a duration of Prometheus, such as `30m`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and whole")]
 pub(super) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(1.0).round() as u64;
     let unit =

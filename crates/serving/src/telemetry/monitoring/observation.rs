@@ -156,7 +156,9 @@ fn add_predictions(
             PredictedValue::Number(value) => sketch.add_number(column, Some(*value)),
             // Each step of a forecast counts, as in the reference.
             PredictedValue::Numbers(values) => {
-                values.iter().for_each(|value| sketch.add_number(column, Some(*value)));
+                for value in values {
+                    sketch.add_number(column, Some(*value));
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use cupola_monitor::sketch::{
     ColumnSketch, LiveDrift, LiveVerdict, NumberSketch, QuantileSketch, SketchColumn, SketchKind,
 };
 use cupola_monitor::window::{MonitorWindow, WindowRing, WindowTraffic};
-use cupola_monitor::{NumberReference, ReferenceValues};
+use cupola_monitor::{CategoryReference, NumberReference, ReferenceValues};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ fn add_distribution(out: &mut Value, column: &SketchColumn, sketch: &ColumnSketc
                 _ => None,
             };
             let place = |at: usize| reference.and_then(|one| one.values.get(at)).map(|(_, count)| *count);
-            let (all, of_reference) = (sketch.count(), reference.map(|one| one.total()));
+            let (all, of_reference) = (sketch.count(), reference.map(CategoryReference::total));
             let share = |count: u64, all: u64| if all == 0 { 0.0 } else { count as f64 / all as f64 };
             let listed = column.values().iter().zip(&sketch.counts).enumerate().take(LISTED);
             let listed = listed.map(|(at, (value, count))| {

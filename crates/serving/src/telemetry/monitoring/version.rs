@@ -87,7 +87,9 @@ impl VersionMonitor {
         self.settle();
         let ring = self.ring();
         let mut windows: Vec<MonitorWindow> = ring.windows().cloned().collect();
-        windows.iter_mut().for_each(|window| window.table.seal());
+        for window in &mut windows {
+            window.table.seal();
+        }
         MonitorState {
             format_version: MonitorState::FORMAT_VERSION,
             model: self.model.clone(),

@@ -126,14 +126,16 @@ impl Growing {
         #[allow(clippy::cast_precision_loss, reason = "a class that is counted as a number")]
         match (&prediction.value, self.kind) {
             (PredictedValue::Integer(value), ObservedKind::Number) => {
-                self.values.push_number(Some(*value as f64))
+                self.values.push_number(Some(*value as f64));
             }
             (PredictedValue::Number(value), ObservedKind::Number) => self.values.push_number(Some(*value)),
             (PredictedValue::Integer(value), _) => self.values.push_text(Some(&value.to_string())),
             (PredictedValue::Number(value), _) => self.values.push_text(Some(&number_text(*value))),
             (PredictedValue::Text(value), _) => self.values.push_text(Some(value)),
             (PredictedValue::Numbers(values), _) => {
-                values.iter().for_each(|value| self.values.push_number(Some(*value)));
+                for value in values {
+                    self.values.push_number(Some(*value));
+                }
             }
         }
     }

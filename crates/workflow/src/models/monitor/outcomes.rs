@@ -127,9 +127,9 @@ impl OutcomeRows {
         self.predicted = (0..rows).map(|row| column.and_then(|column| text(column, row))).collect();
         let names = self.classes.iter().map(|class| format!("cupola_probability_{}_{class}", self.target));
         let columns: Vec<Option<&Column>> = names.map(|name| frame.get(&name)).collect();
-        let number = |column: &Option<&Column>, row| column.and_then(|own| own.number(row).ok().flatten());
+        let number = |column: Option<&Column>, row| column.and_then(|own| own.number(row).ok().flatten());
         self.probabilities = (0..rows)
-            .flat_map(|row| columns.iter().map(move |own| number(own, row).unwrap_or(f64::NAN)))
+            .flat_map(|row| columns.iter().map(move |own| number(*own, row).unwrap_or(f64::NAN)))
             .collect();
     }
 
