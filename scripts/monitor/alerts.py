@@ -157,8 +157,9 @@ def check_prometheus(server, out):
     for expression in expressions(os.path.join(out, "cupola.dashboard.json")):
         query(expression)
         count += 1
-    if not query('cupola_model_loaded{model="digits"}') or not query('histogram_quantile(0.5, rate(cupola_request_duration_seconds_bucket[1m]))'):
-        sys.exit("the metrics of the server are not in Prometheus")
+    # A rate needs two scrapes.
+    rate = 'histogram_quantile(0.5, rate(cupola_request_duration_seconds_bucket[1m]))'
+    until("the metrics of the server are in Prometheus", lambda: query('cupola_model_loaded{model="digits"}') and query(rate))
     groups = json.loads(call(f"{base}/rules"))["data"]["groups"]
     bad = [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")]
     if bad or not groups:
