@@ -288,11 +288,16 @@ fn parts(line: &str) -> Vec<Vec<String>> {
 
 /// Names of a command and its subcommand, and the long options behind them.
 fn command_path(words: &[String]) -> (String, impl Iterator<Item = &str>) {
-    const GROUPS: &[&str] = &["data", "models", "runs", "keys", "worker"];
+    const GROUPS: &[&str] = &["data", "models", "monitor", "runs", "keys", "worker"];
+    // Commands that also do something without a further one.
+    const BOTH: &[&str] = &["submit", "watch"];
     // Options before the command, such as `--home DIR`.
     let start = words.iter().position(|word| !word.starts_with("--")).unwrap_or(words.len());
     let start = if words.first().is_some_and(|word| word == "--home") { start + 1 } else { start };
-    let is_group = words.get(start).is_some_and(|word| GROUPS.contains(&word.as_str()));
+    let is_group = words.get(start).is_some_and(|word| {
+        let further = words.get(start + 1).is_some_and(|next| !next.starts_with('-'));
+        GROUPS.contains(&word.as_str()) || BOTH.contains(&word.as_str()) && further
+    });
     let end = words.len().min(start + 1 + usize::from(is_group));
     let options =
         words.iter().filter(|word| word.starts_with("--")).map(|word| word.split('=').next().unwrap_or(word));

@@ -3,7 +3,10 @@ use serde_json::Value;
 use crate::support::TestHome;
 
 fn home() -> TestHome {
-    let home = TestHome::with_blobs(400, "[split]\nvalid = 0.2\ntest = 0.2\n[train]\nepochs = 3\n");
+    let home = TestHome::with_blobs(
+        400,
+        "[split]\nvalid = 0.2\ntest = 0.2\n[train]\nepochs = 30\nbatch_size = 16\n",
+    );
     home.train(&[]);
     home
 }

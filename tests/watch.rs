@@ -308,7 +308,8 @@ fn a_watch_is_written_for_other_schedulers() {
         airflow.contains("look >> collect >> validate >> prepare >> train >> gate >> promote"),
         "{airflow}"
     );
-    assert!(export("kubeflow").contains("schemaVersion: 2.1.0"));
+    let kubeflow = export("kubeflow");
+    assert!(kubeflow.contains("schemaVersion:") && kubeflow.contains("2.1.0"), "{kubeflow}");
     assert!(export("github").contains("cron: "));
     home.json(&["watch", "export", "--config", "run.toml", "--to", "github", "--out", "watch.yml"]);
     assert!(home.read("watch.yml").contains("--until trained"));

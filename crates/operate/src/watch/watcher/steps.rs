@@ -65,7 +65,9 @@ impl Watcher<'_> {
                     "remove `watch.warm_start`",
                 ));
             }
+            // A config with the package in it needs no warm start, and may not ask for one.
             overrides.push(format!("model={{ package = {} }}", quoted(champion)));
+            overrides.push("watch.warm_start=false".to_owned());
         }
         Ok(overrides)
     }
