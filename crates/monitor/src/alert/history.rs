@@ -83,6 +83,7 @@ impl CounterHistory {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 mod tests {
     use super::*;
 

@@ -123,6 +123,7 @@ fn parse_quoted(text: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 mod tests {
     use proptest::prelude::*;
 

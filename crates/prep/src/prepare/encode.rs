@@ -78,11 +78,11 @@ pub fn each_with_targets<E: From<Error>>(
 }
 
 /// Passes derived rows to `visit`, slice by slice, with their examples if they are asked for. The columns of the targets may be
-/// missing. Each row must be one
-/// example if examples are asked for.
+/// missing. Each row must be one example if examples are asked for.
 ///
 /// # Errors
 /// The first error of the rows, which has the number of the row in the stream, and those of `stream` and `visit`.
+#[allow(clippy::type_complexity, reason = "a visitor of two values")]
 pub fn each_derived<E: From<Error>>(
     plan: &Plan,
     stream: FrameStream<'_, E>,

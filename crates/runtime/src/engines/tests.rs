@@ -329,7 +329,7 @@ fn imported_decoders_give_the_logits_of_transformers() {
 #[test]
 fn texts_of_all_lengths_give_the_logits_of_each_alone() {
     let device = open_device(DeviceChoice::Flex, || Err(String::new())).unwrap();
-    let (json, bytes) = CASES[21];
+    let (json, bytes) = CASES[23];
     let (architecture, weights, _) = case(json, bytes);
     assert!(architecture.trims_padding(), "texts of a batch are trimmed to the longest");
     let rows = 200;

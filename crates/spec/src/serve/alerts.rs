@@ -327,6 +327,7 @@ fn email() -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 mod tests {
     use super::*;
     use crate::serve::parse_serve;

@@ -9,12 +9,14 @@ use super::yaml::quoted;
 /// Address that a config has until somebody sets the real one.
 const PLACEHOLDER: &str = "http://localhost:9094/alerts";
 
+/// Entry of a receiver in a section of the config; `None` for a receiver of another kind.
+type Section = fn(&Notify) -> Option<String>;
+
 /// Routes by severity, one receiver with all channels of the config, and rules by which a page silences its ticket.
 ///
 /// Alertmanager reads no environment variables, so secrets become files under `/etc/alertmanager`.
 pub(super) fn config(receivers: &[Notify]) -> String {
     let mut text = String::from(HEAD);
-    type Section = fn(&Notify) -> Option<String>;
     let sections: [(&str, Section); 3] =
         [("webhook_configs", webhook), ("slack_configs", slack), ("email_configs", email)];
     let mut any = false;
