@@ -198,3 +198,48 @@ fn feedback_joins_the_log_and_gives_the_performance() {
     let output = home.run(&args);
     assert!(output.code == Some(2) && output.stderr.contains("unknown chunks"), "{}", output.stderr);
 }
+
+/// Rows whose target is `10 u` with an error of up to 1, or up to 4 where `z` is above 0.5.
+#[allow(clippy::format_collect, reason = "a few thousand short lines")]
+fn noisy_rows(count: usize, (from, to): (f64, f64)) -> String {
+    let row = |at: usize| {
+        let u = (at as f64 * 0.414_214).fract();
+        let z = from + (to - from) * (at as f64 * 0.618_034).fract();
+        let error = (2.0 * (at as f64 * 0.732_051).fract() - 1.0) * if z > 0.5 { 4.0 } else { 1.0 };
+        format!("{u},{z},{}\n", 20.0 + 10.0 * u + error)
+    };
+    format!("u,z,y\n{}", (0..count).map(row).collect::<String>())
+}
+
+#[test]
+fn errors_of_a_regression_are_estimated_without_targets() {
+    let home = TestHome::new();
+    home.write(
+        "run.toml",
+        "name = \"load\"\nseed = 3\n[data]\nsource = \"rows.csv\"\n[split]\nvalid = 0.2\ntest = 0.2\n\
+         [[targets]]\nname = \"y\"\nkind = \"number\"\n[model]\nfamily = \"gbdt\"\nrounds = 50\n",
+    );
+    home.write("rows.csv", noisy_rows(1000, (0.0, 1.0)));
+    home.write("holdout.csv", noisy_rows(3000, (0.0, 1.0)));
+    home.json(&["train", "--config", "run.toml"]);
+    let without_target = |text: String| {
+        let cut = |line: &str| line.rsplit_once(',').unwrap().0.to_owned() + "\n";
+        text.lines().map(cut).collect::<String>()
+    };
+    home.write("calm.csv", without_target(noisy_rows(600, (0.0, 0.5))));
+    home.write("rough.csv", without_target(noisy_rows(600, (0.5, 1.0))));
+    let estimate = |data: &str| {
+        let args = ["monitor", "performance", "--model", "load", "--device", "flex", "--chunks", "count:2"];
+        let more = ["--reference", "holdout.csv", "--out", "page", "--data", data];
+        let found = home.json(&[&args[..], &more[..]].concat());
+        let mae = &found["chunks"][1]["metrics"]["mae"];
+        assert!(mae["realised"].is_null() && mae["upper_threshold"].as_f64().is_some(), "{found}");
+        (mae["estimate"].as_f64().unwrap(), mae["alert"].as_bool().unwrap())
+    };
+    let (calm, _) = estimate("calm.csv");
+    let (rough, alert) = estimate("rough.csv");
+    assert!(rough > 2.0 * calm && (1.5..3.0).contains(&rough) && alert, "{calm} {rough} {alert}");
+    let page = home.read("page/performance.html");
+    assert!(page.len() < 2_000_000 && page.contains("chunks with an alert"));
+    assert!(home.read("page/performance.json").contains("\"estimate\""));
+}

@@ -490,6 +490,27 @@ fn a_share_of_the_requests_is_recorded() {
     assert_eq!((again.code, again.stdout.lines().count()), (Some(0), 5), "{}", again.stderr);
 }
 
+#[test]
+fn tensors_are_recorded_as_rows_are() {
+    let home = test_home();
+    home.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
+    let server = home.serve(&["--config", "serve.toml"]);
+    let tensor =
+        |name: &str, data: Value| json!({ "name": name, "shape": [2, 1], "datatype": "FP32", "data": data });
+    let body = json!({ "inputs": [tensor("x", json!([0.5, -0.5])), tensor("y", json!([0.5, 0.0]))] });
+    let response = server.post("/v2/models/blobs/infer", body.to_string(), &[("x-request-id", "oip")]);
+    assert_eq!(response.status, 200, "{}", response.text);
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let file = only_file(&home.path(".cupola/predictions/blobs/1"));
+    let profile = home.json(&["data", "profile", file.to_str().unwrap()]);
+    let columns = profile["columns"].as_array().unwrap();
+    let column = |name: &str| columns.iter().find(|column| column["name"] == name).unwrap();
+    assert_eq!(column("cupola_request")["top"][0], json!(["oip", 2]), "{profile}");
+    assert_eq!(column("x")["numbers"]["mean"], json!(0.0), "{profile}");
+    assert!(columns.iter().any(|own| own["name"] == "cupola_probability_side_left"), "{profile}");
+}
+
 /// The file below a folder, of which there must be one.
 fn only_file(folder: &std::path::Path) -> std::path::PathBuf {
     let mut path = folder.to_owned();

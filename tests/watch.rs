@@ -103,6 +103,22 @@ fn accuracy_falls_and_a_challenger_brings_it_back() {
 }
 
 #[test]
+fn drift_is_measured_from_the_profile_of_the_champion() {
+    let home = home(&WATCH.replace("new_data = true\n", ""));
+    pass(&home, &[]);
+    let shifted = rows(120, 5000, false).replace("\n0.", "\n2.");
+    home.write("rows.csv", rows(320, 1000, false));
+    home.write("recent.csv", shifted);
+    let second = pass(&home, &[]);
+    let drift = &second["records"][0]["drift"];
+    assert_eq!(drift["reference"], "profile of shop:1", "{second}");
+    assert_eq!(drift["columns"][0][0], "x", "{second}");
+    assert!(drift["columns"][0][1].as_f64().unwrap() > 1.0, "{second}");
+    let triggers = second["records"][0]["triggers"].as_array().unwrap();
+    assert!(triggers.iter().any(|trigger| trigger["name"] == "drift"), "{second}");
+}
+
+#[test]
 fn a_promoted_version_that_is_worse_on_newer_rows_is_rolled_back() {
     let home = home(&WATCH.replace("rollback.within = \"0s\"", "rollback.within = \"24h\""));
     pass(&home, &[]);

@@ -5,7 +5,7 @@ mod drift;
 mod join;
 mod performance;
 
-pub use self::document::drift_page;
+pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
 pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{

@@ -22,7 +22,7 @@ mod watcher;
 
 pub use self::cycle::{WatchCycle, WatchStep};
 pub use self::decide::{WatchDecision, decide, find_cycle};
-pub use self::drift::{DriftMeasure, ProfileStability};
+pub use self::drift::{BestStability, DriftMeasure, DriftSides, ProfileStability, SealedStability};
 pub use self::error::WatchError;
 pub use self::export::{ExportRequest, WatchScheduler, export};
 pub use self::journal::WatchJournal;

@@ -1,8 +1,13 @@
-//! Page about a model in production: how far its data and predictions have moved.
+//! Pages about a model in production: how far its data and predictions have moved, and how good its predictions are.
 
 mod page;
+mod performance;
 
 pub use self::page::monitoring_html;
+pub use self::performance::{
+    PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue,
+    performance_html,
+};
 
 /// Drift of the data of a model.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -248,6 +248,18 @@ impl Pipeline {
         }
     }
 
+    /// As [`Self::record`], for a response of tensors: its predictions are decoded only if something keeps them.
+    pub fn record_tensors(&self, request_id: &str, response: &PredictResponse) {
+        let sampled = self.sampler.as_ref().is_some_and(|sampler| sampler.includes(request_id));
+        if !sampled && self.outcomes.is_none() {
+            return;
+        }
+        // Predictions that do not decode have failed as tensors too.
+        if let Ok(predictions) = response.predictions() {
+            self.record(request_id, response, &predictions);
+        }
+    }
+
     /// Adds the rows and predictions of an answered request to the sketches of its version. This is the last use of the
     /// response: they move to another thread.
     pub fn observe(&self, response: PredictResponse) {

@@ -70,7 +70,10 @@ pub(super) async fn infer(
     if let Some(name) = request.outputs.iter().find(|name| !is_known(name)) {
         return Err(unknown("output", name, &model.all_outputs()));
     }
-    let tensors = || response.tensors(&request.outputs, coverage);
+    let tensors = || {
+        pipeline.record_tensors(request.id, &response);
+        response.tensors(&request.outputs, coverage)
+    };
     let tensors = pipeline.answer(&response, request.budget, tensors).await??;
     let version = response.version.manifest.version;
     pipeline.observe(response);

@@ -1,9 +1,13 @@
-//! Page of drift.
+//! Pages of drift and of performance.
 
+use cupola_monitor::performance::MetricEstimate;
 use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
-use cupola_report::{MonitoredColumn, MonitoredShape, MonitoringPage, monitoring_html};
+use cupola_report::{
+    MonitoredColumn, MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric,
+    PerformancePage, PerformanceValue, monitoring_html, performance_html,
+};
 
-use super::{DriftOutcome, DriftReference};
+use super::{DriftOutcome, DriftReference, ErrorChanges, PerformanceOutcome};
 
 /// Self-contained HTML page of at most 2 MB.
 pub fn drift_page(outcome: &DriftOutcome) -> String {
@@ -57,5 +61,63 @@ fn role(role: ColumnRole) -> &'static str {
         ColumnRole::Prediction => "prediction",
         ColumnRole::Probability => "probability",
         ColumnRole::Target => "target",
+    }
+}
+
+/// Self-contained HTML page of at most 2 MB.
+pub fn performance_page(outcome: &PerformanceOutcome) -> String {
+    let mut names: Vec<&String> = Vec::new();
+    for name in outcome.chunks.iter().flat_map(|chunk| chunk.metrics.keys()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let metric = |name: &String| PerformanceMetric {
+        name: name.clone(),
+        values: outcome
+            .chunks
+            .iter()
+            .map(|chunk| chunk.metrics.get(name).map(value).unwrap_or_default())
+            .collect(),
+    };
+    performance_html(&PerformancePage {
+        package: outcome.package.clone(),
+        data: outcome.data.clone(),
+        rows: outcome.rows as u64,
+        labelled: outcome.labelled as u64,
+        target: outcome.target.clone(),
+        reference: outcome.reference.clone(),
+        chunks: outcome
+            .chunks
+            .iter()
+            .map(|chunk| PerformanceChunk {
+                key: chunk.key.clone(),
+                rows: chunk.rows as u64,
+                labelled: chunk.labelled as u64,
+            })
+            .collect(),
+        metrics: names.into_iter().map(metric).collect(),
+        changes: outcome.changes.iter().map(change).collect(),
+        notes: outcome.notes.clone(),
+    })
+}
+
+fn value(own: &MetricEstimate) -> PerformanceValue {
+    PerformanceValue {
+        realised: own.realised,
+        estimate: own.estimate,
+        confidence: [own.lower_confidence, own.upper_confidence],
+        thresholds: [own.lower_threshold, own.upper_threshold],
+        alert: if own.realised.is_some() { own.realised_alert } else { own.alert },
+    }
+}
+
+fn change(own: &ErrorChanges) -> PerformanceChange {
+    let last = own.drifts.last();
+    PerformanceChange {
+        detector: own.detector.name().to_owned(),
+        seen: own.seen as u64,
+        alarms: own.drifts.len() as u64,
+        last: last.map(|last| last.time.clone().unwrap_or_else(|| format!("error {}", last.index))),
     }
 }

@@ -7,7 +7,8 @@ use cupola_monitor::performance::{
     Cbpe, ChunkPerformance, ChunkRows, Chunking, ClassifierRows, Dle, ErrorKind, ErrorRows,
     realised_classifier, realised_regressor,
 };
-use cupola_workflow::{ModelSelection, OutcomeRows, Session};
+use cupola_workflow::{ErrorModel, ModelSelection, OutcomeRequest, OutcomeRows, Session};
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -88,7 +89,9 @@ pub fn measure_performance(
     request: &PerformanceRequest<'_>,
 ) -> Result<PerformanceOutcome, Error> {
     let mut model = session.open_model(&request.model)?;
-    let mut rows = session.collect_outcomes(&mut model, request.data, request.target)?;
+    let asked =
+        OutcomeRequest { data: request.data, target: request.target, inputs: request.reference.is_some() };
+    let mut rows = session.collect_outcomes(&mut model, asked)?;
     if rows.predicted.is_empty() {
         return Err(Error::NoRows { data: request.data.to_owned() });
     }
@@ -109,7 +112,10 @@ pub fn measure_performance(
         return Err(Error::NoTargets { data: request.data.to_owned(), target: rows.target });
     }
     let reference = match request.reference {
-        Some(data) => Some(session.collect_outcomes(&mut model, data, Some(&rows.target))?),
+        Some(data) => {
+            let asked = OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some() };
+            Some(session.collect_outcomes(&mut model, asked)?)
+        }
         None => {
             notes.push(
                 "without --reference there are no estimates and thresholds; give rows with targets that the model \
@@ -201,7 +207,7 @@ impl Measured<'_> {
         chunking: Chunking,
         notes: &mut Vec<String>,
     ) -> Result<(Vec<ChunkPerformance>, RowErrors), Error> {
-        let rows = error_rows(self.rows);
+        let mut rows = error_rows(self.rows);
         let error = |(predicted, target): (&f64, &Option<f64>)| {
             target
                 .map(|target| ErrorKind::Absolute.of_row(target, *predicted))
@@ -210,7 +216,7 @@ impl Measured<'_> {
         let errors = rows.predicted.iter().zip(&rows.targets).map(error).collect();
         let performance = match self.reference {
             Some(reference) => {
-                notes.push("errors of a regression are not estimated without a model of them".to_owned());
+                rows.expected = self.expected(reference, &rows, notes)?;
                 let reference = error_rows(reference);
                 let chunks = chunking_of_reference(chunking).split(reference.predicted.len(), None)?;
                 Dle::fit(&reference, &chunks)?.estimate(&rows, self.chunks)?
@@ -218,6 +224,27 @@ impl Measured<'_> {
             None => realised_regressor(&rows, self.chunks)?,
         };
         Ok((performance, errors))
+    }
+
+    /// Errors that a model of those of the reference expects.
+    fn expected(
+        &self,
+        reference: &OutcomeRows,
+        rows: &ErrorRows,
+        notes: &mut Vec<String>,
+    ) -> Result<IndexMap<ErrorKind, Vec<f64>>, Error> {
+        let sides = reference.inputs.as_ref().zip(self.rows.inputs.as_ref());
+        let (known, current) = sides.unzip();
+        if sides.is_none() {
+            let why = [&self.rows.inputs_error, &reference.inputs_error].into_iter().flatten().next();
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            notes.push(format!(
+                "errors are estimated from the predictions alone, since the inputs are not columns that the error model \
+                 reads{why}"
+            ));
+        }
+        let model = ErrorModel::fit(known, &error_rows(reference))?;
+        Ok(model.expect(current, &rows.predicted)?)
     }
 }
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::challenger::config_digest;
 use super::cycle::{WatchCycle, WatchStep};
-use super::drift::{DriftMeasure, ProfileStability};
+use super::drift::{BestStability, DriftMeasure};
 use super::error::WatchError;
 use super::journal::{WatchJournal, folder};
 use super::look::guard::{WatchHold, hold};
@@ -53,7 +53,7 @@ pub enum WatchPass {
 impl WatchJob {
     /// Watch of a config with a table `[watch]`.
     pub fn new(config: ConfigSource) -> Self {
-        let drift = Box::new(ProfileStability);
+        let drift = Box::new(BestStability);
         Self { config, device: DeviceChoice::Auto, approval: false, until: None, drift }
     }
 
@@ -76,7 +76,7 @@ impl WatchJob {
         Self { until, ..self }
     }
 
-    /// Measure of drift in place of the population stability index.
+    /// Measure of drift in place of [`BestStability`].
     #[must_use]
     pub fn drift(self, drift: Box<dyn DriftMeasure>) -> Self {
         Self { drift, ..self }

@@ -62,6 +62,12 @@ impl RecordSampler {
         Self { share, privacy, recorder }
     }
 
+    /// `true` if a request belongs to the sample.
+    pub fn includes(&self, request_id: &str) -> bool {
+        // The prefix makes the sample independent of the canary's share.
+        share(format!("record {request_id}").as_bytes()) < self.share
+    }
+
     /// Records the rows of a request that arrived at `began` if it belongs to the sample.
     pub fn record(
         &self,
@@ -71,8 +77,7 @@ impl RecordSampler {
         input: &PredictInput,
         predictions: &[Predictions],
     ) {
-        // The prefix makes the sample independent of the canary's share.
-        if predictions.is_empty() || share(format!("record {request_id}").as_bytes()) >= self.share {
+        if predictions.is_empty() || !self.includes(request_id) {
             return;
         }
         let signature = &version.model.signature;

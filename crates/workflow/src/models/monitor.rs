@@ -2,9 +2,11 @@
 
 mod collect;
 mod columns;
+mod error_model;
 mod outcomes;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
-pub use self::outcomes::OutcomeRows;
+pub use self::error_model::ErrorModel;
+pub use self::outcomes::{OutcomeRequest, OutcomeRows};
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

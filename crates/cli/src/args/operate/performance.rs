@@ -10,7 +10,8 @@ use crate::args::ModelArgs;
 #[command(after_help = "\
 Examples:
   cupola monitor performance --model churn --data .cupola/predictions/churn/3
-  cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week")]
+  cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week
+  cupola monitor performance --model churn --data today.csv --out drift     a page to look at, drift/performance.html")]
 pub struct MonitorPerformanceArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -29,4 +30,7 @@ pub struct MonitorPerformanceArgs {
     /// Chunks of the rows: size:N, count:N, hour, day, week, month, quarter or year
     #[arg(long, default_value = "count:10", value_name = "CHUNKS")]
     pub chunks: String,
+    /// Folder for performance.json and performance.html
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

@@ -4,11 +4,15 @@ mod drift;
 mod export;
 mod performance;
 
+use std::path::Path;
+
 use anyhow::Result;
-use cupola_registry::Home;
+use cupola_registry::{Home, write_file};
+use serde::Serialize;
 
 use crate::args::{MonitorArgs, MonitorCommand};
 use crate::draw::Ui;
+use crate::failure::UserError;
 
 pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
     match &args.command {
@@ -17,4 +21,16 @@ pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
         MonitorCommand::Export(args) => export::run(ui, args),
         MonitorCommand::Performance(args) => performance::show(home, ui, args),
     }
+}
+
+/// Writes a result as `NAME.json` and its page as `NAME.html` to a folder.
+fn write_files(ui: Ui, folder: &Path, name: &str, found: &impl Serialize, page: &str) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        UserError::new(format!("failed to create {}: {error}", folder.display()), "check --out")
+    })?;
+    let path = folder.join(format!("{name}.html"));
+    write_file(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(found)?)?;
+    write_file(&path, page.as_bytes())?;
+    ui.line(format!("written to {}", path.display()));
+    Ok(())
 }

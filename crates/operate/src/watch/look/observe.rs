@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::watch::contest::{champion_of, model};
-use crate::watch::drift::DriftMeasure;
+use crate::watch::drift::{DriftMeasure, DriftSides};
 use crate::watch::error::WatchError;
 use crate::watch::journal::WatchJournal;
 use crate::watch::look::alerts::NewAlerts;
@@ -156,15 +156,27 @@ impl Surroundings<'_> {
         notes: &mut Vec<String>,
     ) -> Option<MeasuredDrift> {
         let settings = self.watch.on.drift.as_ref()?;
-        let Some(reference) = self.reference(champion, dataset, journal) else {
-            notes.push(format!(
-                "drift was not measured: the data of {} is in no version of {dataset}",
-                champion.label()
-            ));
-            return None;
-        };
+        let reference = self.reference(champion, dataset, journal);
         let columns = if settings.columns.is_empty() { inputs(champion) } else { settings.columns.clone() };
-        Some(self.drift.measure(&reference, current, &columns, settings))
+        let sides = DriftSides {
+            session: self.session,
+            champion,
+            device: self.device,
+            reference: reference.as_ref(),
+            current,
+            columns: &columns,
+            settings,
+        };
+        let why = match self.drift.measure(&sides) {
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => {
+                let label = champion.label();
+                format!("{label} has no profile, and its data is in no version of {dataset}")
+            }
+            Err(error) => one_line(&error),
+        };
+        notes.push(format!("drift was not measured: {why}"));
+        None
     }
 
     /// Version of the dataset that the champion was trained on.
@@ -302,7 +314,7 @@ fn inputs(champion: &Package) -> Vec<String> {
 }
 
 /// Error on one line.
-pub(in crate::watch) fn one_line(error: &WatchError) -> String {
+pub(in crate::watch) fn one_line(error: &dyn std::error::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

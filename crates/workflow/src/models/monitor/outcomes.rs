@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use cupola_prep::{Column, Frame, OutputColumn, PredictedValue, Predictions};
-use cupola_spec::Source;
+use cupola_prep::{Column, Examples, Frame, OutputColumn, Plan, PredictedValue, Predictions};
+use cupola_spec::{Block, Source};
 
 use crate::error::Error;
 use crate::models::inference::LoadedModel;
@@ -16,6 +16,17 @@ const ROW: &str = "cupola_row";
 const VERSION: &str = "cupola_version";
 /// Form of the folder of a day.
 const DAY: &str = "0000-00-00";
+
+/// Rows to collect with their predictions.
+#[derive(Debug, Clone, Copy)]
+pub struct OutcomeRequest<'a> {
+    /// Source, as in a config.
+    pub data: &'a str,
+    /// Target; `None` for the first.
+    pub target: Option<&'a str>,
+    /// `true` to collect the inputs of a regression too.
+    pub inputs: bool,
+}
 
 /// Predictions of one target, row by row, and the targets that the source has.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -38,6 +49,10 @@ pub struct OutcomeRows {
     pub logged: bool,
     /// Rows of a log that another version predicted; they are left out.
     pub other_versions: usize,
+    /// Inputs of all rows as the model reads them. `None` unless asked for, for a class, and for texts, pictures and windows.
+    pub inputs: Option<Examples>,
+    /// Reason why a log has no inputs, such as a column that it drops.
+    pub inputs_error: Option<String>,
 }
 
 impl Session<'_> {
@@ -49,9 +64,9 @@ impl Session<'_> {
     pub fn collect_outcomes(
         &self,
         model: &mut LoadedModel,
-        data: &str,
-        target: Option<&str>,
+        request: OutcomeRequest<'_>,
     ) -> Result<OutcomeRows, Error> {
+        let OutcomeRequest { data, target, inputs } = request;
         let signature = model.predictor.package.signature.clone();
         let found = signature.outputs.iter().find(|own| target.is_none_or(|name| own.name == name));
         let output = found.ok_or_else(|| Error::UnknownTarget {
@@ -75,6 +90,9 @@ impl Session<'_> {
         }
         let count = outcome.predicted.len();
         outcome.read_keys(&rows.frame, count);
+        if inputs && outcome.classes.is_empty() {
+            outcome.read_inputs(&rows.frame, &plan);
+        }
         // The targets of windows are rows of their own.
         let has_targets = rows.frame.rows() == count && plan.window().is_none();
         outcome.targets = match rows.frame.get(&output.name).filter(|_| has_targets) {
@@ -147,6 +165,21 @@ impl OutcomeRows {
             let probabilities =
                 self.classes.iter().map(|class| probability(class).map_or(f64::NAN, f64::from));
             self.probabilities.extend(probabilities);
+        }
+    }
+
+    /// Reads the inputs if they are the columns of a table.
+    fn read_inputs(&mut self, frame: &Frame, plan: &Plan) {
+        if plan.window().is_some() || frame.rows() != self.predicted.len() {
+            return;
+        }
+        match plan.apply(frame) {
+            Ok(inputs) => {
+                let is_table = |block: &Block| matches!(block, Block::Table { .. });
+                let has_all = inputs.rows == frame.rows();
+                self.inputs = Some(inputs).filter(|own| has_all && own.layout.blocks.iter().all(is_table));
+            }
+            Err(error) => self.inputs_error = Some(error.to_string()),
         }
     }
 

@@ -1,12 +1,11 @@
 //! `cupola monitor report` and `cupola monitor check`: drift of data from that of the training.
 
-use std::path::Path;
-
 use anyhow::Result;
 use cupola_monitor::{DriftMethod, DriftOptions};
 use cupola_operate::{DriftOutcome, DriftRequest, drift_page, measure_drift};
-use cupola_registry::{Home, write_file};
+use cupola_registry::Home;
 
+use super::write_files;
 use crate::args::{DriftArgs, MonitorCheckArgs, MonitorReportArgs};
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, show_drift};
@@ -16,7 +15,7 @@ pub fn report(home: &Home, ui: Ui, args: &MonitorReportArgs) -> Result<()> {
     let found = measured(home, ui, &args.drift)?;
     show_drift(ui, &found);
     if let Some(folder) = &args.out {
-        write_files(ui, folder, &found)?;
+        write_files(ui, folder, "monitor", &found, &drift_page(&found))?;
     }
     ui.result(&found)
 }
@@ -51,15 +50,4 @@ fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
         max_share: args.max_share,
     };
     Ok(measure_drift(&session(home, &progress), &request)?)
-}
-
-fn write_files(ui: Ui, folder: &Path, found: &DriftOutcome) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        UserError::new(format!("failed to create {}: {error}", folder.display()), "check --out")
-    })?;
-    let page = folder.join("monitor.html");
-    write_file(&folder.join("monitor.json"), &serde_json::to_vec_pretty(found)?)?;
-    write_file(&page, drift_page(found).as_bytes())?;
-    ui.line(format!("written to {}", page.display()));
-    Ok(())
 }

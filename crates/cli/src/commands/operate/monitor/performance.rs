@@ -1,9 +1,10 @@
 //! `cupola monitor performance`: realised and estimated performance by chunk.
 
 use anyhow::Result;
-use cupola_operate::{PerformanceRequest, measure_performance};
+use cupola_operate::{PerformanceRequest, measure_performance, performance_page};
 use cupola_registry::Home;
 
+use super::write_files;
 use crate::args::MonitorPerformanceArgs;
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, show_performance};
@@ -20,5 +21,8 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     let progress = CollectionProgress::new(ui);
     let found = measure_performance(&session(home, &progress), &request)?;
     show_performance(ui, &found);
+    if let Some(folder) = &args.out {
+        write_files(ui, folder, "performance", &found, &performance_page(&found))?;
+    }
     ui.result(&found)
 }
