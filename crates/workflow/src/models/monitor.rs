@@ -2,9 +2,12 @@
 
 mod collect;
 mod columns;
+mod features;
+mod log;
 mod outcomes;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
+pub use self::features::CollectedFeatures;
 pub use self::outcomes::OutcomeRows;
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};
