@@ -25,6 +25,8 @@ pub use document::{
     SubgroupTable, TargetEvaluation, WorstContent, WorstError,
 };
 pub use markdown::markdown;
-pub use monitoring::{MonitoredColumn, MonitoredShape, MonitoringPage, monitoring_html};
+pub use monitoring::{
+    MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, monitoring_html,
+};
 pub use page::{PAGE_BYTES, html};
 pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};
