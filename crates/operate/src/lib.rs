@@ -8,7 +8,7 @@ mod watch;
 pub use error::Error;
 pub use monitor::{
     DriftOutcome, DriftReference, DriftRequest, ErrorChange, ErrorChanges, FeedbackCounts, FeedbackTargets,
-    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance,
+    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance, merge_states,
 };
 pub use submit::*;
 pub use watch::*;

@@ -1,7 +1,10 @@
 //! Page of drift.
 
+use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
-use cupola_report::{MonitoredColumn, MonitoredShape, MonitoringPage, monitoring_html};
+use cupola_report::{
+    MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, monitoring_html,
+};
 
 use super::{DriftOutcome, DriftReference};
 
@@ -22,8 +25,27 @@ pub fn drift_page(outcome: &DriftOutcome) -> String {
         max_share: outcome.drift.max_share,
         drift: outcome.drift.drift,
         columns: outcome.drift.columns.iter().map(column).collect(),
+        relations: outcome.multivariate.as_ref().map(relations),
         notes: outcome.notes.clone(),
     })
+}
+
+fn relations(drift: &MultivariateDrift) -> MonitoredRelations {
+    let chunk = |chunk: &ReconstructionChunk| MonitoredChunk {
+        name: chunk.key.clone(),
+        rows: chunk.rows as u64,
+        error: chunk.error,
+        confidence: chunk.lower_confidence.zip(chunk.upper_confidence),
+        alert: chunk.alert,
+    };
+    MonitoredRelations {
+        columns: drift.columns.len(),
+        components: drift.components,
+        explained: drift.explained,
+        thresholds: [drift.thresholds.lower, drift.thresholds.upper],
+        reference: drift.reference.iter().map(chunk).collect(),
+        current: drift.chunks.iter().map(chunk).collect(),
+    }
 }
 
 fn column(drift: &ColumnDrift) -> MonitoredColumn {
