@@ -84,9 +84,10 @@ struct ReferenceSide {
 /// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
 /// or damaged, and for rows that do not fit it.
 pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
-    if request.multivariate.is_some() && request.reference.is_none() {
-        return Err(Error::NoReferenceRows);
-    }
+    let before = match (request.multivariate, request.reference) {
+        (Some(chunking), data) => Some((chunking, data.ok_or(Error::NoReferenceRows)?)),
+        (None, _) => None,
+    };
     let mut model = session.open_model(&request.model)?;
     let reference = reference(session, &mut model, request)?;
     let current = collected(session, &mut model, request.data, request.predict)?;
@@ -107,8 +108,9 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
     if columns.is_empty() {
         return Err(Error::NothingToCompare { package: model.package.label() });
     }
-    let relations = |chunking| measure_relations(session, &model, request, chunking, &mut notes);
-    let multivariate = request.multivariate.map(relations).transpose()?;
+    let relations =
+        |(chunking, before)| measure_relations(session, &model, [before, request.data], chunking, &mut notes);
+    let multivariate = before.map(relations).transpose()?;
     Ok(DriftOutcome {
         package: model.package.label(),
         data: request.data.to_owned(),

@@ -5,24 +5,22 @@ use cupola_monitor::performance::{ChunkRows, Chunking};
 use cupola_workflow::{CollectedFeatures, LoadedModel, Session};
 use jiff::Timestamp;
 
-use super::drift::DriftRequest;
 use crate::error::Error;
 
-/// Compares the relations between the inputs of the current data with those of the reference data, chunk by chunk. Adds notes about
-/// rows that are left out.
+/// Compares the relations between the inputs of current data with those of reference data, which is the first of the two, chunk
+/// by chunk. Adds notes about rows and columns that are left out.
 pub(super) fn measure_relations(
     session: &Session<'_>,
     model: &LoadedModel,
-    request: &DriftRequest<'_>,
+    [data_before, data_now]: [&str; 2],
     chunking: Chunking,
     notes: &mut Vec<String>,
 ) -> Result<MultivariateDrift, Error> {
-    let data = request.reference.ok_or(Error::NoReferenceRows)?;
-    let reference = session.collect_features(model, data)?;
-    let current = session.collect_features(model, request.data)?;
-    for (features, data) in [(&reference, data), (&current, request.data)] {
+    let reference = session.collect_features(model, data_before)?;
+    let current = session.collect_features(model, data_now)?;
+    for (features, data) in [(&reference, data_before), (&current, data_now)] {
         if features.every > 1 {
-            notes.push(format!("every {}th row of {data} counts for multivariate drift", features.every));
+            notes.push(format!("one row in {} of {data} counts for multivariate drift", features.every));
         }
     }
     let current_chunks = split(&current, chunking)?;

@@ -21,7 +21,7 @@ pub struct CollectedFeatures {
     pub table: FeatureTable,
     /// Times of the predictions in milliseconds since 1970; `None` unless the source is a prediction log.
     pub times: Option<Vec<Option<i64>>>,
-    /// Every how manieth row of the source was kept: 1 unless there are too many.
+    /// Rows of the source for each row of the table: 1 unless there are too many.
     pub every: usize,
 }
 
