@@ -118,6 +118,59 @@ fn mistakes_have_a_remedy() {
     assert!(code == Some(2) && stderr.contains("--reference FILE"), "{stderr}");
 }
 
+/// Row whose second number follows the first.
+fn related(row: &str) -> String {
+    let cells: Vec<&str> = row.split(',').collect();
+    let number = |at: usize| cells[at].parse::<f64>().unwrap();
+    format!("{},{:.4},{}", cells[0], number(0) + number(1) / 10.0, cells[2])
+}
+
+/// The numbers of a file with the second ones in reverse order: each column keeps its distribution.
+fn parted(home: &TestHome, from: &str, to: &str) {
+    let text = home.read(from);
+    let (head, rows) = text.split_once('\n').unwrap();
+    let rows: Vec<Vec<&str>> = rows.lines().map(|row| row.split(',').collect()).collect();
+    let parted = rows.iter().zip(rows.iter().rev()).map(|(a, b)| format!("{},{},{}", a[0], b[1], a[2]));
+    home.write(to, format!("{head}\n{}\n", parted.collect::<Vec<_>>().join("\n")));
+}
+
+#[test]
+fn relations_between_columns_are_compared_by_chunks() {
+    let home = home();
+    changed(&home, "related.csv", related);
+    parted(&home, "related.csv", "parted.csv");
+    let more = ["--reference", "related.csv", "--multivariate", "--chunks", "size:100", "--out", "drift"];
+    let found = home.json(&report("related.csv", &more));
+    let relations = &found["multivariate"];
+    assert_eq!(relations["chunks"].as_array().unwrap().len(), 4, "{found}");
+    assert_eq!((&relations["alerts"], &relations["chunks"]), (&0.into(), &relations["reference"]), "{found}");
+    assert!(home.read("drift/monitor.html").contains("Relations between columns"));
+    let found = home.json(&report("parted.csv", &more));
+    assert_eq!(found["multivariate"]["alerts"], 4, "{found}");
+    let args = [
+        "monitor",
+        "check",
+        "--model",
+        "blobs",
+        "--device",
+        "flex",
+        "--data",
+        "parted.csv",
+        "--no-predictions",
+    ];
+    let broken = home.run(&[&args[..], &more[..5]].concat());
+    assert!(broken.code == Some(1) && broken.stderr.contains("4 of 4 chunks"), "{}", broken.stderr);
+    // Columns without a relation have none to lose.
+    let found = home.json(&report("blobs.csv", &["--reference", "blobs.csv", "--multivariate"]));
+    assert!(found["notes"].to_string().contains("are not related"), "{found}");
+    // A profile has no rows, and chunks have a form.
+    let alone = home.run(&report("blobs.csv", &["--multivariate"]));
+    assert!(alone.code == Some(2) && alone.stderr.contains("--reference"), "{}", alone.stderr);
+    let chunks = ["--reference", "blobs.csv", "--multivariate", "--chunks", "day"];
+    let chunks = home.run(&report("blobs.csv", &chunks));
+    assert!(chunks.code == Some(2) && chunks.stderr.contains("size:500"), "{}", chunks.stderr);
+}
+
 /// Serves rows of `blobs.csv`, one request each, and sends their labels as feedback.
 fn serve_with_feedback(home: &TestHome, rows: usize) -> String {
     home.write("serve.toml", "[[model]]\nserve = 'blobs:1'\n[log]\nshare = 1.0\n");
@@ -181,6 +234,14 @@ fn feedback_joins_the_log_and_gives_the_performance() {
     let accuracy = &found["chunks"][0]["metrics"]["accuracy"];
     assert!(accuracy["realised"].as_f64().unwrap() > 0.5 && accuracy["estimate"].is_null(), "{found}");
     assert_eq!(found["changes"][0]["seen"], 40, "{found}");
+    // The folders of the version and of the model are data for a report, too.
+    for folder in [".cupola/predictions/blobs/1", ".cupola/predictions/blobs"] {
+        let report = home.json(&report(folder, &["--reference", "blobs.csv", "--multivariate"]));
+        assert_eq!(
+            (&report["rows"], report["multivariate"]["chunks"].as_array().unwrap().len()),
+            (&40.into(), 10)
+        );
+    }
     // With a reference there are estimates and thresholds.
     let found = performance(&["--reference", "blobs.csv"]);
     let accuracy = &found["chunks"][0]["metrics"]["accuracy"];

@@ -86,6 +86,17 @@ fn the_state_of_the_sketches_is_asked_for_and_wrong_parameters_are_told() {
     let report = monitor(&server, "?state=1");
     let windows = report["state"]["windows"].as_array().unwrap();
     assert_eq!((windows.len(), &windows[0]["table"]["rows"]), (1, &json!(1)));
+    // States of several servers become one.
+    home.write("answer.json", report.to_string());
+    let merged = home.run(&["monitor", "merge", "answer.json", "answer.json"]);
+    let merged: Value = serde_json::from_str(&merged.stdout).unwrap();
+    assert_eq!(
+        (merged["windows"].as_array().unwrap().len(), &merged["windows"][0]["table"]["rows"]),
+        (1, &json!(2))
+    );
+    home.write("plain.json", monitor(&server, "").to_string());
+    let refused = home.run(&["monitor", "merge", "answer.json", "plain.json"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("?state=1"), "{}", refused.stderr);
     assert!(monitor(&server, "").get("state").is_none());
     for (query, name) in [("?window=yesterday", "window"), ("?state=maybe", "state")] {
         let response = server.get(&format!("{MONITOR}{query}"));

@@ -189,22 +189,23 @@ impl GateBroken {
 
 /// Data that has drifted from that of the training.
 #[derive(Debug, thiserror::Error)]
-#[error("{data} has drifted from the data of {package}: {columns} of {compared} columns")]
+#[error("{data} has drifted from the data of {package}: {count} of {compared} {what}")]
 pub struct Drifted {
     data: String,
     package: String,
-    columns: usize,
+    count: usize,
     compared: usize,
+    what: &'static str,
 }
 
 impl Drifted {
-    /// Error for an outcome with drift.
+    /// Error for an outcome with drift of the columns, or else of their relations.
     pub fn of(found: &cupola_operate::DriftOutcome) -> Self {
-        Self {
-            data: found.data.clone(),
-            package: found.package.clone(),
-            columns: found.drift.drifted,
-            compared: found.drift.compared,
-        }
+        let relations = found.multivariate.as_ref().filter(|_| !found.drift.drift);
+        let columns = (found.drift.drifted, found.drift.compared, "columns");
+        let (count, compared, what) = relations.map_or(columns, |own| {
+            (own.alerts, own.chunks.len(), "chunks, by the relations between their columns")
+        });
+        Self { data: found.data.clone(), package: found.package.clone(), count, compared, what }
     }
 }

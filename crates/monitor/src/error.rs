@@ -82,4 +82,12 @@ pub enum Error {
     /// A document of sketches does not parse, or its numbers contradict each other.
     #[error("invalid sketches: {0}")]
     Sketch(String),
+    /// Fewer columns or rows than relations need.
+    #[error(
+        "multivariate drift requires a reference of at least two columns of numbers or categories, and two rows"
+    )]
+    TooFewFeatures,
+    /// A column of the reference that the current rows lack.
+    #[error("the data has no values of the kind of the reference for `{0}`; give data with this column")]
+    MissingFeature(String),
 }

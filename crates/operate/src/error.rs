@@ -46,6 +46,22 @@ pub enum Error {
         /// Cause.
         source: std::io::Error,
     },
+    /// Multivariate drift without rows to compare with.
+    #[error(
+        "multivariate drift requires rows to compare with, which a profile does not have; give the training data with \
+         --reference FILE"
+    )]
+    NoReferenceRows,
+    /// A file without the state of a server's windows.
+    #[error(
+        "failed to read {}: {why}; give files with the answer of `GET /v1/models/NAME/monitor?state=1`", .path.display()
+    )]
+    StateFile {
+        /// Path of the file.
+        path: std::path::PathBuf,
+        /// Reason.
+        why: String,
+    },
     /// Data without targets, where no reference allows an estimate.
     #[error(
         "{data} has no row whose `{target}` is known: give feedback with --feedback DIR, or rows with targets that the \
@@ -69,6 +85,8 @@ impl Error {
             Self::Monitor(_)
             | Self::Feedback { .. }
             | Self::NoTargets { .. }
+            | Self::NoReferenceRows
+            | Self::StateFile { .. }
             | Self::NoProfile { .. }
             | Self::NoRows { .. }
             | Self::NothingToCompare { .. } => true,

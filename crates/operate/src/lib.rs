@@ -8,7 +8,8 @@ mod watch;
 pub use error::Error;
 pub use monitor::{
     DriftOutcome, DriftReference, DriftRequest, ErrorChange, ErrorChanges, FeedbackCounts, FeedbackTargets,
-    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance, performance_page,
+    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance, merge_states,
+    performance_page,
 };
 pub use submit::*;
 pub use watch::*;

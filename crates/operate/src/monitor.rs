@@ -4,6 +4,8 @@ mod document;
 mod drift;
 mod join;
 mod performance;
+mod relations;
+mod replicas;
 
 pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
@@ -11,3 +13,4 @@ pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{
     ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,
 };
+pub use self::replicas::merge_states;

@@ -26,8 +26,9 @@ pub use document::{
 };
 pub use markdown::markdown;
 pub use monitoring::{
-    MonitoredColumn, MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric,
-    PerformancePage, PerformanceValue, monitoring_html, performance_html,
+    MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange,
+    PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html,
+    performance_html,
 };
 pub use page::{PAGE_BYTES, html};
 pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};

@@ -2,6 +2,7 @@
 
 mod page;
 mod performance;
+mod relations;
 
 pub use self::page::monitoring_html;
 pub use self::performance::{
@@ -30,6 +31,8 @@ pub struct MonitoringPage {
     pub drift: bool,
     /// Columns, those that drifted most first.
     pub columns: Vec<MonitoredColumn>,
+    /// Drift of the relations between the inputs; `None` if they were not compared.
+    pub relations: Option<MonitoredRelations>,
     /// Sentences about what was not compared.
     pub notes: Vec<String>,
 }
@@ -61,6 +64,38 @@ pub struct MonitoredColumn {
     pub unseen: Option<f64>,
     /// Distributions.
     pub shape: MonitoredShape,
+}
+
+/// Drift of the relations between columns, by chunks of rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoredRelations {
+    /// Number of columns that count.
+    pub columns: usize,
+    /// Number of principal components.
+    pub components: usize,
+    /// Share of the variance of the reference that they explain.
+    pub explained: f64,
+    /// Range of chunks without an alert.
+    pub thresholds: [Option<f64>; 2],
+    /// Chunks of the reference.
+    pub reference: Vec<MonitoredChunk>,
+    /// Chunks of the current data.
+    pub current: Vec<MonitoredChunk>,
+}
+
+/// A chunk of rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoredChunk {
+    /// Name.
+    pub name: String,
+    /// Number of rows.
+    pub rows: u64,
+    /// Mean reconstruction error.
+    pub error: f64,
+    /// Bounds of its confidence; `None` for a single row.
+    pub confidence: Option<(f64, f64)>,
+    /// `true` outside of the thresholds.
+    pub alert: bool,
 }
 
 /// Shares of values in the reference and in current data.

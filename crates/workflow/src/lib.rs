@@ -41,7 +41,9 @@ pub use event::{Observer, Silent, TrainingPlan, TrialProgress, TrialRow, Workflo
 pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
-pub use models::monitor::{CollectedData, CollectionRequest, ErrorModel, OutcomeRequest, OutcomeRows};
+pub use models::monitor::{
+    CollectedData, CollectedFeatures, CollectionRequest, ErrorModel, OutcomeRequest, OutcomeRows,
+};
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::predict::{PredictOptions, PredictedRows};
 pub use models::pretrained::Pretrained;

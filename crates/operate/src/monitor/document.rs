@@ -1,10 +1,12 @@
 //! Pages of drift and of performance.
 
+use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::performance::MetricEstimate;
 use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
 use cupola_report::{
-    MonitoredColumn, MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric,
-    PerformancePage, PerformanceValue, monitoring_html, performance_html,
+    MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange,
+    PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html,
+    performance_html,
 };
 
 use super::{DriftOutcome, DriftReference, ErrorChanges, PerformanceOutcome};
@@ -26,8 +28,27 @@ pub fn drift_page(outcome: &DriftOutcome) -> String {
         max_share: outcome.drift.max_share,
         drift: outcome.drift.drift,
         columns: outcome.drift.columns.iter().map(column).collect(),
+        relations: outcome.multivariate.as_ref().map(relations),
         notes: outcome.notes.clone(),
     })
+}
+
+fn relations(drift: &MultivariateDrift) -> MonitoredRelations {
+    let chunk = |chunk: &ReconstructionChunk| MonitoredChunk {
+        name: chunk.key.clone(),
+        rows: chunk.rows as u64,
+        error: chunk.error,
+        confidence: chunk.lower_confidence.zip(chunk.upper_confidence),
+        alert: chunk.alert,
+    };
+    MonitoredRelations {
+        columns: drift.columns.len(),
+        components: drift.components,
+        explained: drift.explained,
+        thresholds: [drift.thresholds.lower, drift.thresholds.upper],
+        reference: drift.reference.iter().map(chunk).collect(),
+        current: drift.chunks.iter().map(chunk).collect(),
+    }
 }
 
 fn column(drift: &ColumnDrift) -> MonitoredColumn {

@@ -1,11 +1,14 @@
 //! Drift of data from the reference of a model.
 
+use cupola_monitor::multivariate::MultivariateDrift;
+use cupola_monitor::performance::Chunking;
 use cupola_monitor::{
     ColumnDrift, ColumnRole, DatasetDrift, DriftColumnKey, DriftOptions, NamedColumn, ObservedColumn,
 };
 use cupola_workflow::{CollectedData, CollectionRequest, LoadedModel, ModelSelection, Session};
 use serde::Serialize;
 
+use super::relations::measure_relations;
 use crate::error::Error;
 
 /// Model, data and limits of a comparison.
@@ -23,6 +26,8 @@ pub struct DriftRequest<'a> {
     pub options: DriftOptions,
     /// Share of drifted columns from which the data has drifted.
     pub max_share: f64,
+    /// Division into chunks to compare the relations between the inputs, too; requires reference data.
+    pub multivariate: Option<Chunking>,
 }
 
 /// Origin of a reference.
@@ -53,6 +58,17 @@ pub struct DriftOutcome {
     /// Verdict and columns.
     #[serde(flatten)]
     pub drift: DatasetDrift,
+    /// Drift of the relations between the inputs, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multivariate: Option<MultivariateDrift>,
+}
+
+impl DriftOutcome {
+    /// `true` if the columns have drifted, or their relations in the same share of the chunks.
+    pub fn has_drifted(&self) -> bool {
+        self.drift.drift
+            || self.multivariate.as_ref().is_some_and(|own| own.has_drifted(self.drift.max_share))
+    }
 }
 
 /// Columns of a reference.
@@ -65,9 +81,13 @@ struct ReferenceSide {
 /// Compares data with the reference of a model. Rows are read piece by piece in bounded memory.
 ///
 /// # Errors
-/// [`Error::NoProfile`], [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
+/// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
 /// or damaged, and for rows that do not fit it.
 pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
+    let before = match (request.multivariate, request.reference) {
+        (Some(chunking), data) => Some((chunking, data.ok_or(Error::NoReferenceRows)?)),
+        (None, _) => None,
+    };
     let mut model = session.open_model(&request.model)?;
     let reference = reference(session, &mut model, request)?;
     let current = collected(session, &mut model, request.data, request.predict)?;
@@ -88,6 +108,9 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
     if columns.is_empty() {
         return Err(Error::NothingToCompare { package: model.package.label() });
     }
+    let relations =
+        |(chunking, before)| measure_relations(session, &model, [before, request.data], chunking, &mut notes);
+    let multivariate = before.map(relations).transpose()?;
     Ok(DriftOutcome {
         package: model.package.label(),
         data: request.data.to_owned(),
@@ -96,6 +119,7 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
         reference_rows: reference.rows,
         notes,
         drift: DatasetDrift::of(columns, request.max_share),
+        multivariate,
     })
 }
 

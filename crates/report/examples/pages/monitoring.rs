@@ -1,6 +1,6 @@
 //! Made-up drift of a model.
 
-use cupola_report::{MonitoredColumn, MonitoredShape, MonitoringPage};
+use cupola_report::{MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage};
 
 /// Drift of four columns.
 pub fn page() -> MonitoringPage {
@@ -46,6 +46,27 @@ pub fn page() -> MonitoringPage {
         max_share: 0.5,
         drift: true,
         columns: columns.into_iter().chain([number("churn = yes", "probability", 0.5)]).collect(),
+        relations: Some(relations()),
         notes: vec!["the data has no target `churn`, so its drift is not known".into()],
+    }
+}
+
+/// Chunks whose relations change after the sixth.
+fn relations() -> MonitoredRelations {
+    let chunk = |at: u32, error: f64| MonitoredChunk {
+        name: format!("[{}:{}]", at * 500, at * 500 + 499),
+        rows: 500,
+        error,
+        confidence: Some((error - 0.04, error + 0.04)),
+        alert: error > 1.2,
+    };
+    let wave = |at: u32| 1.1 + f64::from(at * 7 % 5) * 0.01;
+    MonitoredRelations {
+        columns: 3,
+        components: 2,
+        explained: 0.71,
+        thresholds: [Some(1.05), Some(1.2)],
+        reference: (0..10).map(|at| chunk(at, wave(at))).collect(),
+        current: (0..10).map(|at| chunk(at, wave(at) + if at > 5 { 0.2 } else { 0.0 })).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! The page of monitoring.
 
+use super::relations::relations;
 use super::{MonitoredColumn, MonitoredShape, MonitoringPage};
 use crate::page::markup::{Cell, Room, dim, figure, further, grid, table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
@@ -25,6 +26,7 @@ pub fn monitoring_html(page: &MonitoringPage) -> String {
         }
     };
     add("Columns", room.take(columns(page)));
+    add("Relations between columns", room.take(page.relations.as_ref().map(relations).unwrap_or_default()));
     let mut figures = String::new();
     for column in page.columns.iter().take(PLOTS) {
         figures += &room.take(plot(column));
@@ -161,6 +163,7 @@ fn values(column: &MonitoredColumn, labels: &[String], sides: &[Vec<f64>; 2]) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::{MonitoredChunk, MonitoredRelations};
     use super::*;
 
     fn page(columns: usize) -> MonitoringPage {
@@ -193,5 +196,27 @@ mod tests {
             assert!(html.contains("The data has not drifted."));
         }
         assert!(monitoring_html(&page(2000)).contains("further column"));
+    }
+
+    #[test]
+    fn chunks_are_drawn_and_bounded() {
+        let chunk = |at: usize| MonitoredChunk {
+            name: format!("<em>{at}"),
+            rows: 5,
+            error: if at.is_multiple_of(7) { f64::NAN } else { 1.0 + (at % 3) as f64 },
+            confidence: Some((0.5, f64::INFINITY)),
+            alert: at.is_multiple_of(2),
+        };
+        for chunks in [0, 1, 20, 50_000] {
+            let relations = MonitoredRelations {
+                thresholds: [None, Some(2.5)],
+                reference: (0..chunks).map(chunk).collect(),
+                current: (0..chunks).map(chunk).collect(),
+                ..MonitoredRelations::default()
+            };
+            let html = monitoring_html(&MonitoringPage { relations: Some(relations), ..page(3) });
+            assert!(html.len() <= PAGE_BYTES && !html.contains("<em>"), "{}", html.len());
+            assert!(html.contains("Relations between columns"));
+        }
     }
 }

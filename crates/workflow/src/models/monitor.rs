@@ -3,10 +3,13 @@
 mod collect;
 mod columns;
 mod error_model;
+mod features;
+mod log;
 mod outcomes;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
 pub use self::error_model::ErrorModel;
+pub use self::features::CollectedFeatures;
 pub use self::outcomes::{OutcomeRequest, OutcomeRows};
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

@@ -30,6 +30,12 @@ pub struct DriftArgs {
     /// Compare the columns alone, without a prediction for each row
     #[arg(long)]
     pub no_predictions: bool,
+    /// Compare the relations between the inputs too, by what principal components of the reference leave
+    #[arg(long, requires = "reference")]
+    pub multivariate: bool,
+    /// Chunks of --multivariate: size:N, count:N, or hour, day, week, month, quarter, year for a prediction log
+    #[arg(long, default_value = "count:10", value_name = "CHUNKS")]
+    pub chunks: String,
 }
 
 #[derive(Args)]
@@ -37,7 +43,8 @@ pub struct DriftArgs {
 Examples:
   cupola monitor report --model churn --data today.csv
   cupola monitor report --model churn --data today.csv --out drift     a page to look at, drift/monitor.html
-  cupola monitor report --model churn --data today.csv --reference last-month.csv")]
+  cupola monitor report --model churn --data today.csv --reference last-month.csv
+  cupola monitor report --model churn --data .cupola/predictions/churn --reference train.csv --multivariate --chunks day")]
 pub struct MonitorReportArgs {
     #[command(flatten)]
     pub drift: DriftArgs,
@@ -52,7 +59,7 @@ Examples:
   cupola monitor check --model churn --data today.csv
   cupola monitor check --model churn --data today.csv --max-share 0.2 || mail -s drift team@example.org < /dev/null
 
-Exit code: 0 without drift, 1 with drift, 2 for a mistake of the user.")]
+Exit code: 0 without drift, 1 with drift of the columns or, with --multivariate, of their relations, 2 for a mistake of the user.")]
 pub struct MonitorCheckArgs {
     #[command(flatten)]
     pub drift: DriftArgs,

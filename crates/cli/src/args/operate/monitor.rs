@@ -1,10 +1,10 @@
 //! Arguments of `cupola monitor`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
-use super::MonitorExportArgs;
-
-use super::{MonitorCheckArgs, MonitorPerformanceArgs, MonitorReportArgs};
+use super::{MonitorCheckArgs, MonitorExportArgs, MonitorPerformanceArgs, MonitorReportArgs};
 
 #[derive(Args)]
 pub struct MonitorArgs {
@@ -22,4 +22,17 @@ pub enum MonitorCommand {
     Performance(Box<MonitorPerformanceArgs>),
     /// Write rules for Prometheus, a dashboard for Grafana, and a config for Alertmanager
     Export(MonitorExportArgs),
+    /// Merge the states of several servers of one model version
+    Merge(MonitorMergeArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  for host in a b; do curl -s http://$host:8080/v1/models/churn/monitor?state=1 > $host.json; done
+  cupola monitor merge a.json b.json > all.json")]
+pub struct MonitorMergeArgs {
+    /// Answers of `GET /v1/models/NAME/monitor?state=1`, one file for each server
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }

@@ -1,5 +1,6 @@
 //! Drift as a table.
 
+use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::{ColumnDrift, ColumnRole};
 use cupola_operate::{DriftOutcome, DriftReference};
 
@@ -33,7 +34,36 @@ pub fn show_drift(ui: Ui, found: &DriftOutcome) {
     if let Some(left) = drift.columns.len().checked_sub(ROWS).filter(|left| *left > 0) {
         ui.line(format!("and {left} further columns; --json lists all"));
     }
+    if let Some(relations) = &found.multivariate {
+        show_relations(ui, relations);
+    }
     found.notes.iter().for_each(|note| Ui::warning(note));
+}
+
+/// Shows the chunks of multivariate drift.
+fn show_relations(ui: Ui, found: &MultivariateDrift) {
+    ui.line(format!(
+        "relations between {} columns: {} of {} chunks are outside of the range of the reference",
+        found.columns.len(),
+        found.alerts,
+        found.chunks.len()
+    ));
+    let bound = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
+    let row = |chunk: &ReconstructionChunk| {
+        vec![
+            chunk.key.clone(),
+            chunk.rows.to_string(),
+            metric(chunk.error),
+            bound(found.thresholds.lower),
+            bound(found.thresholds.upper),
+            if chunk.alert { "drift" } else { "no" }.to_owned(),
+        ]
+    };
+    let header = ["chunk", "rows", "error", "from", "to", "drift"];
+    ui.table(&header, &[1, 2, 3, 4], found.chunks.iter().take(ROWS).map(row).collect());
+    if let Some(left) = found.chunks.len().checked_sub(ROWS).filter(|left| *left > 0) {
+        ui.line(format!("and {left} further chunks; --json lists all"));
+    }
 }
 
 fn row(column: &ColumnDrift) -> Vec<String> {

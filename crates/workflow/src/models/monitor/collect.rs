@@ -8,6 +8,7 @@ use cupola_registry::MONITOR;
 use cupola_spec::Source;
 
 use super::columns::MonitoredColumns;
+use super::log::files_of;
 use crate::error::Error;
 use crate::models::inference::{CHUNK, InputRows, LoadedModel, explained};
 use crate::session::Session;
@@ -67,7 +68,7 @@ impl Session<'_> {
     ) -> Result<CollectedData, Error> {
         let package = model.predictor.package.clone();
         let plan = &package.plan;
-        let source = Source::One(request.data.to_owned());
+        let source = Source::One(files_of(request.data));
         let mut columns = MonitoredColumns::of(plan, MEMORY);
         let predict = request.predict && columns.predicts();
         let one_each =

@@ -142,7 +142,7 @@ impl Growing {
 }
 
 /// Kind of the values of an input. Dates move on by themselves, and files have no plain values.
-fn input_kind(kind: ColumnType) -> Option<ObservedKind> {
+pub(super) fn input_kind(kind: ColumnType) -> Option<ObservedKind> {
     match kind {
         ColumnType::Number => Some(ObservedKind::Number),
         ColumnType::Category => Some(ObservedKind::Category),

@@ -5,17 +5,15 @@ use std::collections::HashMap;
 use cupola_prep::{Column, Examples, Frame, OutputColumn, Plan, PredictedValue, Predictions};
 use cupola_spec::{Block, Source};
 
+use super::log::{TIME, files_of, milliseconds};
 use crate::error::Error;
 use crate::models::inference::LoadedModel;
 use crate::session::Session;
 
 /// Columns of a prediction log, as the server writes it.
-const TIME: &str = "cupola_time";
 const REQUEST: &str = "cupola_request";
 const ROW: &str = "cupola_row";
 const VERSION: &str = "cupola_version";
-/// Form of the folder of a day.
-const DAY: &str = "0000-00-00";
 
 /// Rows to collect with their predictions.
 #[derive(Debug, Clone, Copy)]
@@ -103,20 +101,6 @@ impl Session<'_> {
     }
 }
 
-/// Files of a folder of the prediction log, which lie in folders by day; any other source is left as it is.
-fn files_of(data: &str) -> String {
-    let is_log = |entry: std::fs::DirEntry| {
-        let name = entry.file_name().into_string().unwrap_or_default();
-        name.len() == DAY.len()
-            && name
-                .chars()
-                .zip(DAY.chars())
-                .all(|(own, day)| own == day || day == '0' && own.is_ascii_digit())
-    };
-    let has_days = std::fs::read_dir(data).is_ok_and(|entries| entries.flatten().any(is_log));
-    if has_days { format!("{}/*/*.parquet", data.trim_end_matches('/')) } else { data.to_owned() }
-}
-
 /// Classes of a target, of two the positive one last.
 fn classes(output: &OutputColumn) -> Vec<String> {
     let mut classes = output.categories.clone().unwrap_or_default();
@@ -183,15 +167,12 @@ impl OutcomeRows {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "a time is far below 2^63 ms; the cast saturates")]
     fn read_keys(&mut self, frame: &Frame, count: usize) {
         if frame.rows() != count {
             return;
         }
-        self.times = frame.get(TIME).map(|column| {
-            let seconds = |row| column.number(row).ok().flatten().filter(|own| own.is_finite());
-            (0..count).map(|row| seconds(row).map(|seconds| (seconds * 1e3).round() as i64)).collect()
-        });
+        let times = |column: &Column| (0..count).map(|row| milliseconds(column, row)).collect();
+        self.times = frame.get(TIME).map(times);
         self.requests = frame.get(REQUEST).map(|column| {
             let number = |row| frame.get(ROW).and_then(|own| text(own, row)?.parse().ok()).unwrap_or(1);
             (0..count).map(|row| text(column, row).map(|request| (request, number(row)))).collect()

@@ -24,7 +24,7 @@ pub fn check(home: &Home, ui: Ui, args: &MonitorCheckArgs) -> Result<()> {
     let found = measured(home, ui, &args.drift)?;
     show_drift(ui, &found);
     ui.result(&found)?;
-    if found.drift.drift { Err(Drifted::of(&found).into()) } else { Ok(()) }
+    if found.has_drifted() { Err(Drifted::of(&found).into()) } else { Ok(()) }
 }
 
 fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
@@ -37,6 +37,7 @@ fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
         return Err(UserError::new("`--threshold` is out of range", "give a number above 0").into());
     }
     let methods = args.method.iter().map(|name| DriftMethod::parse(name)).collect::<Result<Vec<_>, _>>();
+    let chunking = args.chunks.parse().map_err(cupola_operate::Error::Monitor)?;
     let progress = CollectionProgress::new(ui);
     let request = DriftRequest {
         model: args.model.selection(),
@@ -48,6 +49,7 @@ fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
             threshold: args.threshold,
         },
         max_share: args.max_share,
+        multivariate: args.multivariate.then_some(chunking),
     };
     Ok(measure_drift(&session(home, &progress), &request)?)
 }
