@@ -94,6 +94,7 @@ impl DriftMeasure for SealedStability {
                     threshold: Some(sides.settings.index),
                 },
                 max_share: sides.settings.share,
+                multivariate: None,
             },
         );
         let found = match found {
