@@ -30,6 +30,12 @@ pub enum Error {
         /// Ids that begin with it.
         found: Vec<String>,
     },
+    /// An id that another process has begun a run with.
+    #[error("another process has just begun run {id}; wait for its end, or give another id")]
+    RunTaken {
+        /// The id.
+        id: String,
+    },
     /// A filter, or a column to sort by, that runs do not have.
     #[error("unknown {what} `{found}`{hint}; expected {expected}")]
     Query {

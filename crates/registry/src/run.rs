@@ -131,7 +131,7 @@ impl RunFolder {
     /// name, the time and four random hexadecimal digits where that is empty.
     ///
     /// # Errors
-    /// [`Error::Store`], also for an id that another process has taken.
+    /// [`Error::Store`]; [`Error::RunTaken`] for a given id that another process has begun a run with.
     pub fn create(home: &Home, mut record: RunRecord, config: &str) -> Result<(Self, RunRecord), Error> {
         let runs = home.runs();
         let given = !record.id.is_empty();
@@ -155,7 +155,11 @@ impl RunFolder {
             match staged.commit() {
                 Ok(()) => return Ok((Self { path }, record)),
                 // Another process has taken the id meanwhile.
-                Err(_) if !given && path.join(RECORD).is_file() => {}
+                Err(_) if path.join(RECORD).is_file() => {
+                    if given {
+                        return Err(Error::RunTaken { id: record.id });
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -31,7 +31,16 @@ fn integral(a: &[f64], b: &[f64], power: i32) -> f64 {
 
 /// Wasserstein distance in standard deviations of the reference, which count as at least 0.001.
 pub(super) fn wasserstein(reference: &SortedNumbers, current: &SortedNumbers) -> f64 {
-    integral(&reference.sorted, &current.sorted, 1) / reference.deviation.max(0.001)
+    let distance = integral(&reference.sorted, &current.sorted, 1);
+    if distance.is_finite() && reference.deviation.is_finite() {
+        return distance / reference.deviation.max(0.001);
+    }
+    // The squares of huge values overflow; the ratio is the same in any unit.
+    let ends = [&reference.sorted, &current.sorted].map(|sorted| [sorted.first(), sorted.last()]);
+    let unit = ends.iter().flatten().flatten().fold(1.0, |unit: f64, end| unit.max(end.abs()));
+    let [reference, current] = [&reference.sorted, &current.sorted]
+        .map(|sorted| sorted.iter().map(|value| value / unit).collect::<Vec<_>>());
+    integral(&reference, &current, 1) / SortedNumbers::deviation_of(&reference).1.max(f64::MIN_POSITIVE)
 }
 
 /// Energy distance.

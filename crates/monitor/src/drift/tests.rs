@@ -144,3 +144,13 @@ fn texts_drift_with_their_words() {
     assert!((moved.score.unwrap() - 2f64.ln().sqrt()).abs() < 1e-12 && moved.drifted);
     assert_eq!(moved.unseen, Some(1.0));
 }
+
+#[test]
+fn numbers_whose_squares_overflow_still_have_a_distance() {
+    use crate::profile::SortedNumbers;
+    let huge = SortedNumbers::of((0..100).map(|n| if n % 2 == 0 { 1e308 } else { -1e308 }));
+    let ages = SortedNumbers::of((18..80).map(f64::from));
+    let found = distance::wasserstein(&huge, &ages);
+    assert!((found - 1.0).abs() < 1e-6, "{found}");
+    assert!(distance::wasserstein(&huge, &huge).abs() < 1e-12);
+}

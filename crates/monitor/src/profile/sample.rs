@@ -114,7 +114,7 @@ impl SortedNumbers {
 
     /// Mean and standard deviation, in two passes.
     #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
-    fn deviation_of(values: &[f64]) -> (f64, f64) {
+    pub(crate) fn deviation_of(values: &[f64]) -> (f64, f64) {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();

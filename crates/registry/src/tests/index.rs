@@ -152,3 +152,14 @@ fn an_alias_that_moves_while_a_process_waits_for_the_index_is_not_moved_back() {
         assert_eq!((rows[1].version, rows[1].aliases.len()), (1, 0), "{rows:?}");
     });
 }
+
+#[test]
+fn a_given_id_is_begun_once() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    let named = RunRecord { id: "mine".to_owned(), ..record("m") };
+    RunFolder::create(&home, named.clone(), "x").unwrap();
+    let error = RunFolder::create(&home, named, "y").unwrap_err();
+    assert!(matches!(&error, Error::RunTaken { id } if id == "mine"), "{error}");
+    assert!(error.to_string().ends_with("or give another id"));
+}

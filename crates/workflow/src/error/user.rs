@@ -52,7 +52,7 @@ pub(super) fn record(error: &cupola_registry::Error) -> bool {
         | E::BrokenGate { .. }
         | E::NoLatest { .. } => true,
         E::Store(error) => store(error),
-        E::Index { .. } => false,
+        E::Index { .. } | E::RunTaken { .. } => false,
     }
 }
 
