@@ -252,7 +252,11 @@ impl RuleCheck<'_> {
             }
             Some(_) => {
                 let near = nearest(column, &names).map(|near| format!("; did you mean `{near}`?"));
-                format!("{model}: no such column: `{column}`{}", near.unwrap_or_default())
+                format!(
+                    "{model}: no such column among the {} with metrics: `{column}`{}",
+                    names.len(),
+                    near.unwrap_or_default()
+                )
             }
         }
     }

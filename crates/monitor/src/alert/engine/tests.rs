@@ -319,7 +319,10 @@ fn a_column_without_a_verdict_has_its_reason() {
     let mut samples = MetricSamples::default();
     samples.add("cupola_monitor_rows", &[("model", "m")], 5.0);
     samples.add("cupola_monitor_missing_share", &[("model", "m"), ("column", "capital_gains")], 0.0);
-    assert_eq!(reason(&samples), "m: no such column: `capital_gain`; did you mean `capital_gains`?");
+    assert_eq!(
+        reason(&samples),
+        "m: no such column among the 1 with metrics: `capital_gain`; did you mean `capital_gains`?"
+    );
     samples.add("cupola_monitor_missing_share", &[("model", "m"), ("column", "capital_gain")], 0.0);
     assert!(reason(&samples).starts_with("m: too few rows of `capital_gain`"));
     samples.add("cupola_monitor_column_drifted", &[("model", "m"), ("column", "capital_gain")], 0.0);
