@@ -100,6 +100,8 @@ fn invalid_rules_stop_the_start_and_name_the_remedy() {
         "[[alert]]\nname='a'\nwhen={kind='errors',objective=0.9}\n[[notify]]\nkind='slack'\nurl='${NO_SUCH_URL}'\n",
     );
     assert!(message.contains("export NO_SUCH_URL"), "{message}");
+    let message = start("[[alert]]\nname='a'\nwhen={kind='drift',column='sides'}\n");
+    assert!(message.contains("no watched column `sides`") && message.contains("`side`"), "{message}");
 }
 
 #[test]

@@ -195,7 +195,8 @@ fn serve_with_feedback(home: &TestHome, rows: usize) -> String {
         let stored = server.post("/v1/models/blobs/feedback", body, &[]);
         assert_eq!(stored.status, 200, "{}", stored.text);
     }
-    let unknown = serde_json::json!({ "rows": [{ "request_id": "gone", target.clone(): "a" }] }).to_string();
+    let unknown =
+        serde_json::json!({ "rows": [{ "request_id": "gone", target.clone(): "left" }] }).to_string();
     server.post("/v1/models/blobs/feedback", unknown, &[]);
     server.terminate();
     assert_eq!(server.wait(), Some(0));

@@ -150,9 +150,9 @@ fn feedback_is_validated_and_stored() {
     let (path, target) = ("/v1/models/blobs/feedback", asked["predictions"][0].as_object().unwrap());
     let target = target.keys().next().unwrap().clone();
     let body = |row: Value| json!({ "rows": [row] }).to_string();
-    let kept = server.post(path, body(json!({ "request_id": id, &target: "a" })), &[]);
+    let kept = server.post(path, body(json!({ "request_id": id, &target: "left" })), &[]);
     assert_eq!((kept.status, kept.json()["kept"].as_u64()), (200, Some(1)), "{}", kept.text);
-    let lines = format!("{{\"request_id\": \"r\", \"row\": 2, \"{target}\": \"b\"}}\n").repeat(3);
+    let lines = format!("{{\"request_id\": \"r\", \"row\": 2, \"{target}\": \"right\"}}\n").repeat(3);
     let kept = server.post(path, lines, &[("content-type", "application/x-ndjson")]);
     assert_eq!(kept.json()["kept"], 3, "{}", kept.text);
     let wrong = [
@@ -161,6 +161,8 @@ fn feedback_is_validated_and_stored() {
         (json!({ "request_id": id, "row": 0, &target: "a" }), "rows[0].row"),
         (json!({ "request_id": id, format!("{target}s"): "a" }), "did you mean"),
         (json!({ "request_id": id, &target: [1] }), "is not a value of this target"),
+        (json!({ "request_id": id, &target: "lefty" }), "did you mean `left`"),
+        (json!({ "request_id": id, &target: "up" }), "expected one of left, right"),
     ];
     for (row, why) in wrong {
         let response = server.post(path, body(row), &[]);
@@ -171,7 +173,7 @@ fn feedback_is_validated_and_stored() {
     let text = home.read(".cupola/feedback/blobs.jsonl");
     let kept: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((kept.len(), &kept[0]["request"], &kept[0]["row"]), (4, &json!(id), &json!(1)));
-    assert_eq!((&kept[3]["row"], &kept[3]["targets"][&target]), (&json!(2), &json!("b")));
+    assert_eq!((&kept[3]["row"], &kept[3]["targets"][&target]), (&json!(2), &json!("right")));
 }
 
 #[test]

@@ -37,6 +37,7 @@ for = "30m"
 when = { kind = "drift", share = 0.5 }
 [[alert]]
 name = "Column"
+model = "doors"
 when = { kind = "drift", column = "pixel \\"1\\"" }
 [[alert]]
 name = "Age"

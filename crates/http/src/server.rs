@@ -20,7 +20,7 @@ use axum::Router;
 use cupola_budget::Accounts;
 use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
-use cupola_serving::notify::AlertWatch;
+use cupola_serving::notify::{AlertWatch, check_drift_columns};
 use cupola_serving::{
     Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
     Telemetry, TraceExporter,
@@ -136,6 +136,14 @@ impl Server {
             self.compares = spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
         }
         Ok(self)
+    }
+
+    /// Checks that the rules of drift name columns of the loaded models.
+    ///
+    /// # Errors
+    /// [`Error::Serving`] for a column that no loaded model has.
+    pub fn check_alerts(&self, spec: &Serve) -> Result<(), Error> {
+        Ok(check_drift_columns(spec, &self.telemetry)?)
     }
 
     /// Models of the server, to load and unload them.

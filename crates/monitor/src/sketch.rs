@@ -4,6 +4,7 @@
 //! takes values; tables of the same layout merge, whether they are windows of one server or the same window of several.
 //! [`LiveDrift`] compares a column's sketch with its reference.
 
+mod bins;
 mod category;
 mod column;
 mod distance;

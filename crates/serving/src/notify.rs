@@ -6,6 +6,7 @@
 //! tells nothing twice and loses nothing.
 
 mod channel;
+mod columns;
 mod config;
 mod delivery;
 mod email;
@@ -16,6 +17,7 @@ mod signature;
 mod store;
 mod watch;
 
+pub use self::columns::check_drift_columns;
 pub use self::config::{alert_rules, default_rules};
 pub use self::signature::signature;
 pub use self::watch::{AlertWatch, MetricsText, NewSilence};

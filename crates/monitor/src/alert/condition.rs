@@ -153,7 +153,8 @@ impl RuleCheck<'_> {
         RuleFinding { labels, verdict: RuleVerdict::Unknown, value: None, summary: String::new() }
     }
 
-    /// A finding with its verdict. The rule's own summary goes before that of the condition.
+    /// A finding with its verdict. The rule's own summary goes before that of the condition, except for the reason why the
+    /// metrics do not decide.
     fn told(
         &self,
         mut finding: RuleFinding,
@@ -162,7 +163,8 @@ impl RuleCheck<'_> {
         summary: String,
     ) -> RuleFinding {
         (finding.verdict, finding.value) = (verdict, value);
-        finding.summary = self.rule.summary.clone().unwrap_or(summary);
+        let own = self.rule.summary.clone().filter(|_| verdict != RuleVerdict::Unknown);
+        finding.summary = own.unwrap_or(summary);
         finding
     }
 
@@ -206,16 +208,55 @@ impl RuleCheck<'_> {
                 let finding = self.finding(model, &[("column", column)], SEVERITY);
                 let value = of_model("cupola_monitor_column_drifted", Some(column));
                 let verdict = value.map(|value| value > 0.0);
-                self.told(finding, decided(verdict), value, format!("{model}: `{column}` has drifted"))
+                let summary = match verdict {
+                    Some(true) => format!("{model}: `{column}` has drifted"),
+                    Some(false) => format!("{model}: `{column}` has not drifted"),
+                    None => self.without_verdict(model, column),
+                };
+                self.told(finding, decided(verdict), value, summary)
             }
             DriftScope::Share(least) => {
                 let share = of_model("cupola_monitor_drifted_share", None);
                 let summary = match share {
                     Some(share) => format!("{model}: {} of the columns have drifted", percent(share)),
+                    None if self.monitored_rows(model) == Some(0.0) => format!("{model}: no rows yet"),
                     None => format!("{model}: no column has a verdict; see GET /v1/models/{model}/monitor"),
                 };
                 let verdict = share.map(|share| share >= *least);
                 self.told(self.finding(model, &[], SEVERITY), decided(verdict), share, summary)
+            }
+        }
+    }
+
+    /// Rows of all versions that are monitored; `None` if there are none.
+    fn monitored_rows(&self, model: &str) -> Option<f64> {
+        let versions =
+            self.samples.of("cupola_monitor_rows").iter().filter(|sample| sample.label("model") == model);
+        versions.map(|sample| sample.value).reduce(|a, b| a + b)
+    }
+
+    /// Reason why there is no verdict on a column. Each column with a row has a share of missing values.
+    fn without_verdict(&self, model: &str, column: &str) -> String {
+        let all = self.samples.of("cupola_monitor_missing_share").iter();
+        let names: BTreeSet<&str> = all
+            .filter(|sample| sample.label("model") == model)
+            .map(|sample| sample.label("column"))
+            .collect();
+        match self.monitored_rows(model) {
+            None => format!("{model}: the model is not loaded, or not monitored"),
+            Some(0.0) => format!("{model}: no rows yet"),
+            Some(_) if names.contains(column) => {
+                format!(
+                    "{model}: too few rows of `{column}`, or no reference; see GET /v1/models/{model}/monitor"
+                )
+            }
+            Some(_) => {
+                let near = nearest(column, &names).map(|near| format!("; did you mean `{near}`?"));
+                format!(
+                    "{model}: no such column among the {} with metrics: `{column}`{}",
+                    names.len(),
+                    near.unwrap_or_default()
+                )
             }
         }
     }
@@ -245,7 +286,10 @@ impl RuleCheck<'_> {
         let [requests, _] = history.increase(limit);
         // A server that has just started has not waited long enough.
         let holds = if requests > 0.0 { Some(false) } else { (history.span() >= limit).then_some(true) };
-        let summary = format!("{model}: no requests for {}", duration(limit));
+        let summary = match holds {
+            Some(false) => format!("{model}: {requests} requests within {}", duration(limit)),
+            _ => format!("{model}: no requests for {}", duration(limit)),
+        };
         self.told(self.finding(model, &[], SEVERITY), decided(holds), Some(requests), summary)
     }
 
@@ -296,8 +340,9 @@ impl RuleCheck<'_> {
             let more: Vec<(&str, &str)> = kept.map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let finding = self.finding(sample.label("model"), &more, SEVERITY);
             let side = if comparison.operator() == ">" { "above" } else { "below" };
-            let summary = format!("{metric} is {}, {side} {bound}", sample.value);
             let holds = (!sample.value.is_nan()).then(|| comparison.holds(sample.value, *bound));
+            let not = if holds == Some(true) { "" } else { "not " };
+            let summary = format!("{metric} is {}, {not}{side} {bound}", sample.value);
             self.told(finding, decided(holds), Some(sample.value), summary)
         });
         each.collect()
@@ -310,6 +355,13 @@ fn decided(holds: Option<bool>) -> RuleVerdict {
         Some(false) => RuleVerdict::Clear,
         None => RuleVerdict::Unknown,
     }
+}
+
+/// Name that shares most of its letters with another one, by the distance of Jaro and Winkler; `None` if all are far.
+fn nearest<'a>(name: &str, names: &BTreeSet<&'a str>) -> Option<&'a str> {
+    let each = names.iter().map(|&known| (strsim::jaro_winkler(name, known), known));
+    let best = each.filter(|(likeness, _)| *likeness > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, known)| known)
 }
 
 fn is_failure(code: &str) -> bool {

@@ -85,14 +85,14 @@ impl AlertBook {
             self.apply(id, finding, hold, tick);
         }
         for id in unseen {
-            self.clear(&id, tick.now);
+            self.clear(&id, None, tick.now);
         }
         self.alerts.retain(|_, alert| alert.state != AlertState::Resolved || alert.held < RESOLVED_KEPT);
     }
 
     fn apply(&mut self, id: String, finding: RuleFinding, hold: f64, tick: AlertTick) {
         match finding.verdict {
-            RuleVerdict::Clear => self.clear(&id, tick.now),
+            RuleVerdict::Clear => self.clear(&id, Some(finding), tick.now),
             RuleVerdict::Unknown => {
                 // Time without evidence does not count for a pending alert, and does not end a firing one.
                 if let Some(alert) = self.alerts.get_mut(&id)
@@ -127,8 +127,9 @@ impl AlertBook {
         self.alerts.insert(id, alert);
     }
 
-    /// Ends an alert: a pending one is forgotten, a firing one resolved.
-    fn clear(&mut self, id: &str, now: Timestamp) {
+    /// Ends an alert: a pending one is forgotten, a firing one resolved with the finding that ended it. `None` if nothing is
+    /// measured any more.
+    fn clear(&mut self, id: &str, finding: Option<RuleFinding>, now: Timestamp) {
         let Some(alert) = self.alerts.get_mut(id) else { return };
         match alert.state {
             AlertState::Pending => {
@@ -136,6 +137,10 @@ impl AlertBook {
             }
             AlertState::Firing => {
                 (alert.state, alert.ended, alert.held) = (AlertState::Resolved, Some(now), 0.0);
+                (alert.summary, alert.value) = match finding {
+                    Some(finding) => (finding.summary, finding.value),
+                    None => (format!("no longer measured; before: {}", alert.summary), None),
+                };
             }
             AlertState::Resolved => {}
         }

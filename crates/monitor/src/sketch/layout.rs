@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bins::with_own_bins;
 use super::text::TextBins;
 use crate::profile::{ColumnRole, ReferenceColumn, ReferenceValues};
 
@@ -38,8 +39,9 @@ pub(super) enum ColumnBins {
 }
 
 impl SketchColumn {
-    /// Column with a reference, which decides its kind.
+    /// Column with a reference, which decides its kind. Repeated numbers get bins of their own.
     pub fn with_reference(reference: &ReferenceColumn) -> Self {
+        let reference = ReferenceColumn { values: with_own_bins(&reference.values), ..reference.clone() };
         let bins = match &reference.values {
             ReferenceValues::Number(number) => ColumnBins::Number(number.edges.clone()),
             ReferenceValues::Category(category) => {
@@ -51,7 +53,7 @@ impl SketchColumn {
             name: reference.name.clone(),
             role: reference.role,
             class: reference.class.clone(),
-            reference: Some(reference.clone()),
+            reference: Some(reference),
             bins,
         }
     }
@@ -89,6 +91,11 @@ impl SketchColumn {
             ColumnBins::Category { values, .. } => values,
             _ => &[],
         }
+    }
+
+    /// `true` for columns that count in the share of drifted ones: probabilities move with the prediction.
+    pub fn counts(&self) -> bool {
+        self.role != ColumnRole::Probability
     }
 
     /// Name of the column in texts: that of a probability has its class.

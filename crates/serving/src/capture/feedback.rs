@@ -9,12 +9,15 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::MAX_PUSHES;
+use super::outcomes::same_class;
 use crate::error::Error;
 
 /// Longest request id.
 const MAX_ID_BYTES: usize = 128;
 /// Most characters of a column's name that a message shows.
 const SHOWN_CHARACTERS: usize = 80;
+/// Classes that a message lists.
+const SHOWN_CLASSES: usize = 8;
 /// Longest value of a target, as JSON.
 const MAX_VALUE_BYTES: usize = 1 << 20;
 
@@ -129,6 +132,9 @@ fn line(row: &Map<String, Value>, targets: &[OutputColumn], now: &str) -> Result
                 format!("{found} is not a value of this target; send the true value"),
             ));
         }
+        if let Some(why) = unknown_class(target, value) {
+            return Err(FeedbackMisfit::new(column, why));
+        }
         values.insert(column.clone(), value.clone());
     }
     if values.is_empty() {
@@ -169,6 +175,29 @@ fn fits(target: &OutputColumn, value: &Value) -> bool {
     }
 }
 
+/// Reason why a value is none of the classes of a target; `None` if it is one, or the model does not list them.
+fn unknown_class(target: &OutputColumn, value: &Value) -> Option<String> {
+    let classes = target.categories.as_ref().filter(|classes| !classes.is_empty())?;
+    if target.kind != ColumnType::Category || classes.iter().any(|class| same_class(class, value)) {
+        return None;
+    }
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let near = if text.len() <= MAX_ID_BYTES {
+        cupola_spec::did_you_mean(&text, classes.iter().map(String::as_str))
+    } else {
+        String::new()
+    };
+    let hint = if near.is_empty() {
+        let few: Vec<&str> = classes.iter().take(SHOWN_CLASSES).map(String::as_str).collect();
+        let more = if classes.len() > few.len() { ", ..." } else { "" };
+        format!("; expected one of {}{more}", few.join(", "))
+    } else {
+        near
+    };
+    let shown: String = text.chars().take(40).collect();
+    Some(format!("`{shown}` is not a class of this target{hint}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +227,26 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+    }
+
+    #[test]
+    fn an_unknown_class_is_refused_with_the_nearest_one() {
+        let target = |classes: &[&str]| OutputColumn {
+            name: "income".into(),
+            kind: ColumnType::Category,
+            categories: Some(classes.iter().map(|&class| class.to_owned()).collect()),
+            positive: None,
+            length: None,
+            frequency: None,
+        };
+        let why = unknown_class(&target(&["more", "less"]), &json!("moree")).unwrap();
+        assert!(why.contains("not a class") && why.contains("`more`"), "{why}");
+        let why = unknown_class(&target(&["<=50K", ">50K"]), &json!("rich")).unwrap();
+        assert!(why.contains("<=50K, >50K"), "{why}");
+        for (class, value) in [("1", json!(1)), ("1", json!("1.0")), ("True", json!(true)), ("a", json!("a"))]
+        {
+            assert_eq!(unknown_class(&target(&[class]), &value), None, "{class} {value}");
+        }
+        assert_eq!(unknown_class(&target(&[]), &json!("any")), None);
     }
 }

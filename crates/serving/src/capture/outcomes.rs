@@ -147,7 +147,7 @@ fn number_of(value: &Value) -> Option<f64> {
 
 /// `true` for the same class: `1`, `1.0` and `"1"` are one, as are `true` and `"true"`.
 #[allow(clippy::float_cmp, reason = "classes are whole numbers, or the same text")]
-fn same_class(class: &str, truth: &Value) -> bool {
+pub(super) fn same_class(class: &str, truth: &Value) -> bool {
     let text = match truth {
         Value::String(text) => text.clone(),
         other => other.to_string(),

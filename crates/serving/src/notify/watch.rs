@@ -1,5 +1,6 @@
 //! Periodic check of all rules.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,6 +63,8 @@ pub struct AlertWatch {
     metrics: AlertMetrics,
     last: Mutex<Option<Instant>>,
     stored: Mutex<Stored>,
+    /// States that the log has, by fingerprint.
+    logged: Mutex<BTreeMap<String, AlertState>>,
     has_rules: bool,
 }
 
@@ -98,14 +101,17 @@ impl AlertWatch {
             );
         }
         let engine = AlertEngine::new(rules, timings(&settings), store.engine);
+        let engine = engine.map_err(|error| Error::Alerts(error.to_string()))?;
+        let logged = engine.alerts().map(|alert| (alert.fingerprint.clone(), alert.state)).collect();
         Ok(Self {
-            engine: Mutex::new(engine.map_err(|error| Error::Alerts(error.to_string()))?),
+            engine: Mutex::new(engine),
             receivers,
             every: Duration::from_secs_f64(settings.every.seconds().clamp(0.1, 86_400.0)),
             file,
             metrics,
             last: Mutex::new(None),
             stored: Mutex::default(),
+            logged: Mutex::new(logged),
             has_rules,
         })
     }
@@ -150,6 +156,7 @@ impl AlertWatch {
             let states: Vec<_> =
                 engine.alerts().map(|alert| (alert.fingerprint.clone(), alert.state)).collect();
             self.metrics.set_alerts(engine.alerts());
+            self.log(engine.alerts());
             (due, states)
         };
         for notification in &due {
@@ -160,6 +167,24 @@ impl AlertWatch {
             }
         }
         self.keep(!due.is_empty(), states);
+    }
+
+    /// Logs each alert that has begun to fire or is resolved since the last check.
+    fn log<'a>(&self, alerts: impl Iterator<Item = &'a ActiveAlert>) {
+        let mut logged = lock(&self.logged);
+        let before = std::mem::take(&mut *logged);
+        for alert in alerts.filter(|alert| alert.state != AlertState::Pending) {
+            logged.insert(alert.fingerprint.clone(), alert.state);
+            if before.get(&alert.fingerprint) == Some(&alert.state) {
+                continue;
+            }
+            let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
+            let (name, severity, summary) = (label("alertname"), label("severity"), alert.summary.as_str());
+            match alert.state {
+                AlertState::Resolved => tracing::info!(alert = name, severity, summary, "alert is resolved"),
+                _ => tracing::warn!(alert = name, severity, summary, "alert fires"),
+            }
+        }
     }
 
     /// Stores the states if they have changed, or their ages after a while.

@@ -7,7 +7,7 @@ mod prometheus;
 mod yaml;
 
 use cupola_monitor::alert::AlertRule;
-use cupola_spec::Notify;
+use cupola_spec::{AlertSettings, Notify};
 
 /// Program that files are made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,13 @@ pub struct ExportFile {
     pub text: String,
 }
 
-/// Files for a program. `rules` and `receivers` are those of the server's config.
-pub fn export_files(target: ExportTarget, rules: &[AlertRule], receivers: &[Notify]) -> Vec<ExportFile> {
+/// Files for a program. `rules`, `receivers` and the times of `settings` are those of the server's config.
+pub fn export_files(
+    target: ExportTarget,
+    rules: &[AlertRule],
+    receivers: &[Notify],
+    settings: &AlertSettings,
+) -> Vec<ExportFile> {
     match target {
         ExportTarget::Prometheus => vec![
             ExportFile { name: "cupola.rules.yml", text: prometheus::rules(rules) },
@@ -40,7 +45,7 @@ pub fn export_files(target: ExportTarget, rules: &[AlertRule], receivers: &[Noti
             vec![ExportFile { name: "cupola.dashboard.json", text: grafana::dashboard() }]
         }
         ExportTarget::Alertmanager => {
-            vec![ExportFile { name: "alertmanager.yml", text: alertmanager::config(receivers) }]
+            vec![ExportFile { name: "alertmanager.yml", text: alertmanager::config(receivers, settings) }]
         }
     }
 }

@@ -57,6 +57,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let server = with_traces(server, args);
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
+    server.check_alerts(&spec)?;
     show_alerts(ui, &spec);
     let at = |port: u16| SocketAddr::new(args.host, port);
     let listen = ListenConfig {

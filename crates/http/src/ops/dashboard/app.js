@@ -46,20 +46,26 @@ function past(history) {
   $("windows").replaceChildren(tableOf(header, rows));
 }
 
+// Share of missing values, with that of the training where the two differ.
+const missing = column => {
+  const now = percent(column.missing), was = percent(column.reference_missing);
+  return now && was && now !== was ? `${was} → ${now}` : now;
+};
+
 function drift(report) {
   const names = ["column", "role", "verdict", "PSI", "JS", "KS", "Wasserstein", "missing", "unseen", "training and now"];
   const order = [...report.columns].sort((a, b) => (b.verdict === "drift") - (a.verdict === "drift") || (b.psi ?? -1) - (a.psi ?? -1));
   const row = column => {
     const shares = distribution(column);
     const label = column.class === undefined ? column.name : `${column.name} = ${column.class}`;
-    const numbers = [fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), percent(column.missing), percent(column.outside)];
+    const numbers = [fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), missing(column), percent(column.outside)];
     return el("tr", {}, el("td", { textContent: label, title: label }), el("td", { textContent: column.role }), el("td", {}, flag(column.verdict)),
-      ...numbers.map(text => el("td", { className: "number", textContent: text })), el("td", {}, ...(shares ? [bars(...shares)] : [])));
+      ...numbers.map(text => el("td", { className: "number", textContent: text })), el("td", {}, ...(shares ? [bars(shares)] : [])));
   };
   const number = at => at > 2 && at < 9 ? "number" : "";
   const head = el("thead", {}, el("tr", {}, ...names.map((name, at) => el("th", { textContent: name, className: number(at) }))));
   const table = el("table", {}, head, el("tbody", {}, ...order.map(row)));
-  const legend = el("p", { className: "legend dim" }, el("i", { className: "was" }), "training", el("i"), "now");
+  const legend = el("p", { className: "legend dim" }, el("i", { className: "was" }), "training", el("i"), "now", el("i", { className: "unseen" }), "now, unseen in training");
   $("drift").replaceChildren(el("div", { className: "scroll", tabIndex: 0 }, table), legend);
   $("verdict").replaceChildren(flag(report.drift.verdict), report.drift.judged ? ` ${report.drift.drifted} of ${report.drift.judged} columns` : "");
 }

@@ -20,12 +20,12 @@ function linePlot(title, lines, format, labels) {
     svg.append(drawn("path", { class: line.other ? "line other" : "line", d: path }));
   }
   const names = lines.map(line => line.name).join(", ");
-  const span = labels.length ? `, ${time(labels[0])} to ${time(labels[labels.length - 1])}` : "";
+  const span = labels.length > 1 ? `, ${time(labels[0])} to ${time(labels[labels.length - 1])}` : labels.length ? `, since ${time(labels[0])}` : "";
   return el("figure", {}, el("figcaption", { textContent: `${title}: ${names}; at most ${format(most)}${span}` }), svg);
 }
 
-// Shares of the training and of now, side by side for each bin or value.
-function bars(was, is) {
+// Shares of the training and of now, side by side for each bin or value. `unseen` are the positions that the training lacks.
+function bars({ was, is, unseen }) {
   const count = Math.max(is.length, 1), most = Math.max(...(was || []), ...is, 1e-9), width = 100 / count;
   const svg = drawn("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" });
   is.forEach((share, at) => {
@@ -34,18 +34,27 @@ function bars(was, is) {
       svg.append(drawn("rect", { class: kind, x: (at * width + left * width * .48).toFixed(2), y: (20 - height).toFixed(2), width: (width * .46).toFixed(2), height: height.toFixed(2) }));
     };
     if (was) bar(was[at] || 0, "was", 0);
-    bar(share, "is", was ? 1 : .5);
+    bar(share, unseen.includes(at) ? "unseen" : "is", was ? 1 : .5);
   });
   return svg;
 }
 
-// Shares of a column: `[training, now]`; `null` for a column without bins.
+// Shares of a column, with values that the training has not seen at the ends; `null` for a column without bins.
 function distribution(column) {
   const numbers = column.numbers || column.length;
-  if (numbers && numbers.bins) return [numbers.bins.reference, numbers.bins.current];
+  if (numbers && numbers.bins) {
+    const inside = numbers.bins.current.reduce((sum, share) => sum + share, 0), outside = numbers.below + numbers.above;
+    const part = count => outside ? Math.max(1 - inside, 0) * count / outside : 0;
+    const was = [...numbers.bins.reference], is = [...numbers.bins.current], unseen = [];
+    if (numbers.above) { unseen.push(is.length); was.push(0); is.push(part(numbers.above)); }
+    if (numbers.below) { was.unshift(0); is.unshift(part(numbers.below)); unseen.forEach((at, place) => { unseen[place] = at + 1; }); unseen.push(0); }
+    return { was, is, unseen };
+  }
   if (column.categories && column.categories.values.length) {
     const values = column.categories.values, known = values.some(value => value.reference_share !== null);
-    return [known ? values.map(value => value.reference_share || 0) : null, values.map(value => value.share)];
+    const was = known ? values.map(value => value.reference_share || 0) : null, is = values.map(value => value.share), unseen = [];
+    if (column.categories.other_share) { unseen.push(is.length); is.push(column.categories.other_share); if (was) was.push(column.categories.reference_other_share || 0); }
+    return { was, is, unseen };
   }
   return null;
 }

@@ -10,6 +10,9 @@ const drawn = (tag, attributes = {}, ...children) => {
 const dim = text => el("p", { className: "dim", textContent: text });
 const short = number => typeof number !== "number" ? number : Math.abs(number) >= 1e15 ? number.toExponential(4) : +number.toPrecision(6);
 
+// Enter in the field of the key makes a change event and no navigation.
+$("access").addEventListener("submit", event => event.preventDefault());
+
 function headers(more = {}) {
   const all = { ...more };
   if ($("key").value) all.authorization = "Bearer " + $("key").value;

@@ -76,6 +76,8 @@ fn an_alert_is_pending_fires_repeats_and_resolves() {
     assert_eq!(bench.step(240, &queue(1.0)), 1);
     assert_eq!(bench.sent[2].state(), AlertState::Resolved);
     assert!(bench.sent[2].alerts[0].ended.is_some());
+    let told = &bench.sent[2].alerts[0];
+    assert_eq!((told.summary.as_str(), told.value), ("cupola_queue_requests is 1, not above 10", Some(1.0)));
     for _ in 0..20 {
         assert_eq!(bench.step(60, &queue(1.0)), 0);
     }
@@ -298,4 +300,53 @@ fn rules_with_invalid_numbers_are_refused() {
         assert!(error.contains(key) && error.contains("`a`"), "{error}");
     }
     assert!(AlertRule::defaults().iter().all(|rule| rule.check().is_ok()));
+}
+
+#[test]
+fn a_column_without_a_verdict_has_its_reason() {
+    let condition = AlertCondition::Drift { scope: DriftScope::Column("capital_gain".to_owned()) };
+    let rule = AlertRule { model: Some("m".to_owned()), ..AlertRule::new("Gains", condition, 0.0) };
+    let rule = AlertRule { summary: Some("look at it".to_owned()), ..rule };
+    let mut bench = Bench::new(vec![rule]);
+    let mut reason = |samples: &MetricSamples| {
+        bench.step(15, samples);
+        bench.engine.health()[0].reasons.join("|")
+    };
+    let mut samples = MetricSamples::default();
+    assert_eq!(reason(&samples), "m: the model is not loaded, or not monitored");
+    samples.add("cupola_monitor_rows", &[("model", "m")], 0.0);
+    assert_eq!(reason(&samples), "m: no rows yet");
+    let mut samples = MetricSamples::default();
+    samples.add("cupola_monitor_rows", &[("model", "m")], 5.0);
+    samples.add("cupola_monitor_missing_share", &[("model", "m"), ("column", "capital_gains")], 0.0);
+    assert_eq!(
+        reason(&samples),
+        "m: no such column among the 1 with metrics: `capital_gain`; did you mean `capital_gains`?"
+    );
+    samples.add("cupola_monitor_missing_share", &[("model", "m"), ("column", "capital_gain")], 0.0);
+    assert!(reason(&samples).starts_with("m: too few rows of `capital_gain`"));
+    samples.add("cupola_monitor_column_drifted", &[("model", "m"), ("column", "capital_gain")], 0.0);
+    assert_eq!(reason(&samples), "");
+}
+
+#[test]
+fn a_resolved_alert_tells_the_value_that_ended_it_or_that_nothing_is_measured() {
+    let condition = AlertCondition::Drift { scope: DriftScope::Column("x".to_owned()) };
+    let rule = AlertRule { model: Some("m".to_owned()), ..AlertRule::new("Drift", condition, 0.0) };
+    let with = |drifted: f64| {
+        let mut samples = MetricSamples::default();
+        samples.add("cupola_monitor_column_drifted", &[("model", "m"), ("column", "x")], drifted);
+        samples
+    };
+    let mut bench = Bench::new(vec![rule, queue_rule(0.0)]);
+    let mut both = with(1.0);
+    both.add("cupola_queue_requests", &[("model", "m"), ("version", "1")], 12.0);
+    bench.step(0, &both);
+    bench.step(15, &with(0.0));
+    let mut told: Vec<&str> = bench.engine.alerts().map(|alert| alert.summary.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        ["m: `x` has not drifted", "no longer measured; before: cupola_queue_requests is 12, above 10"]
+    );
 }

@@ -11,6 +11,11 @@ use crate::telemetry::{MetricDescription, metric_list};
 
 /// Rules of each kind.
 const CONFIG: &str = r#"
+[alerts]
+group_by = ["model"]
+group_wait = "5s"
+group_interval = "90s"
+repeat = "2d"
 [[alert]]
 name = "Errors"
 when = { kind = "errors", objective = 0.999 }
@@ -68,7 +73,7 @@ fn named(text: &str) -> BTreeSet<String> {
 
 fn exported(target: ExportTarget) -> Vec<ExportFile> {
     let spec = parse_serve("serve.toml", CONFIG).unwrap();
-    export_files(target, &alert_rules(&spec).unwrap(), &spec.notify)
+    export_files(target, &alert_rules(&spec).unwrap(), &spec.notify, spec.alerts.as_ref().unwrap())
 }
 
 #[test]
@@ -122,6 +127,9 @@ fn rules_and_receivers_of_a_config_are_exported() {
     let manager = &exported(ExportTarget::Alertmanager)[0].text;
     for part in [
         "https://hooks.example/a",
+        "group_by: [model]\n  group_wait: 5s\n  group_interval: 90s\n  repeat_interval: 2d\n",
+        "      group_wait: 5s\n      repeat_interval: 1h\n",
+        "without the header x-cupola-signature",
         "/etc/alertmanager/slack.url",
         "mail.example:587",
         "a@example.com, b@example.com",
@@ -135,7 +143,7 @@ fn rules_and_receivers_of_a_config_are_exported() {
 fn shipped_copies_are_what_the_command_writes() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/monitoring");
     for target in [ExportTarget::Prometheus, ExportTarget::Grafana, ExportTarget::Alertmanager] {
-        for file in export_files(target, &AlertRule::defaults(), &[]) {
+        for file in export_files(target, &AlertRule::defaults(), &[], &AlertSettings::default()) {
             let text = std::fs::read_to_string(format!("{shipped}/{}", file.name)).unwrap_or_default();
             assert!(
                 text == file.text,

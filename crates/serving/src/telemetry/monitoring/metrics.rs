@@ -44,6 +44,8 @@ struct JudgedVersion {
     window: MonitorWindow,
     drift: Vec<LiveDrift>,
     columns: Vec<ColumnLabels>,
+    /// `true` for columns that count in the share of drifted ones.
+    counts: Vec<bool>,
     clock_jumps: u64,
 }
 
@@ -93,8 +95,9 @@ const COLUMN_METRICS: [ColumnMetric; 7] = [
 ];
 
 impl JudgedVersion {
+    /// Columns with a verdict, without probabilities.
     fn count(&self, verdict: LiveVerdict) -> usize {
-        self.drift.iter().filter(|one| one.verdict == verdict).count()
+        self.drift.iter().zip(&self.counts).filter(|(one, counts)| **counts && one.verdict == verdict).count()
     }
 }
 
@@ -140,6 +143,7 @@ fn judged_version(monitor: &VersionMonitor, ring: &WindowRing) -> JudgedVersion 
     });
     JudgedVersion {
         columns: columns.collect(),
+        counts: ring.layout().columns.iter().map(SketchColumn::counts).collect(),
         labels,
         window: judged.window,
         drift: judged.drift,

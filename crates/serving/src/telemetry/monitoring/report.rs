@@ -50,7 +50,7 @@ impl VersionMonitor {
                 "missing": self.settings.limits.missing,
             },
             "window": window,
-            "drift": summary(&judged.drift),
+            "drift": summary(&layout.columns, &judged.drift),
             "columns": columns,
             "columns_left_out": self.left_out,
             "history": self.history(&ring),
@@ -73,16 +73,18 @@ impl VersionMonitor {
             });
             let mut out = window_json(window);
             out["psi"] = psi.collect();
-            out["drift"] = summary(&drift);
+            out["drift"] = summary(columns, &drift);
             out
         });
         each.collect()
     }
 }
 
-/// Number of columns that have drifted, of those with a verdict.
-fn summary(drift: &[LiveDrift]) -> Value {
-    let count = |verdict| drift.iter().filter(|one| one.verdict == verdict).count();
+/// Number of columns that have drifted, of those with a verdict, without probabilities.
+fn summary(columns: &[SketchColumn], drift: &[LiveDrift]) -> Value {
+    let counted: Vec<LiveVerdict> =
+        columns.iter().zip(drift).filter(|(column, _)| column.counts()).map(|(_, one)| one.verdict).collect();
+    let count = |verdict| counted.iter().filter(|one| **one == verdict).count();
     let (drifted, stable) = (count(LiveVerdict::Drift), count(LiveVerdict::Stable));
     let judged = drifted + stable;
     let verdict = match (judged, drifted) {
@@ -164,6 +166,7 @@ fn add_distribution(out: &mut Value, column: &SketchColumn, sketch: &ColumnSketc
             out["categories"] = json!({
                 "values": listed,
                 "other_share": share(sketch.other, all),
+                "reference_other_share": reference.map(|one| share(one.other, one.total())),
                 "unseen": sketch.named.iter().map(|(value, count)| json!({ "value": value, "rows": count })).collect::<Vec<_>>(),
             });
         }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cupola_monitor::sketch::{LiveDrift, SketchLayout, SketchTable};
+use cupola_monitor::sketch::{LiveDrift, SketchColumn, SketchLayout, SketchTable};
 use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
 use cupola_prep::Signature;
 use cupola_registry::Package;
@@ -19,7 +19,7 @@ const SEALED_BYTES: usize = 900;
 
 /// Traffic and sketches of one model version, since it was loaded.
 pub struct VersionMonitor {
-    pub(super) model: String,
+    pub(crate) model: String,
     pub(super) version: u64,
     pub(super) settings: Arc<MonitorSettings>,
     /// Reason why there is no drift, with the remedy; `None` with a reference.
@@ -53,6 +53,12 @@ impl VersionMonitor {
     /// `true` for the same version of the same model.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (&self.model, self.version) == (&other.model, other.version)
+    }
+
+    /// Names of the watched columns, as metrics have them.
+    pub(crate) fn column_labels(&self) -> Vec<String> {
+        let layout = Arc::clone(self.ring().layout());
+        layout.columns.iter().map(SketchColumn::label).collect()
     }
 
     /// Adds a request with its status code of HTTP and its duration in seconds.

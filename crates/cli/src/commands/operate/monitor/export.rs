@@ -28,7 +28,8 @@ pub fn run(ui: Ui, args: &MonitorExportArgs) -> Result<()> {
         [] => all.to_vec(),
         chosen => chosen.iter().map(|to| ExportTarget::from(*to)).collect(),
     };
-    let files = targets.into_iter().flat_map(|target| export_files(target, &rules, &spec.notify));
+    let settings = spec.alerts.clone().unwrap_or_default();
+    let files = targets.into_iter().flat_map(|target| export_files(target, &rules, &spec.notify, &settings));
     let files: Vec<ExportFile> = files.collect();
     match &args.out {
         Some(folder) => write(ui, folder, &files),

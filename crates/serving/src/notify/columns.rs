@@ -1,0 +1,73 @@
+//! Columns that rules of drift are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cupola_spec::{Alert, AlertWhen, Serve, did_you_mean};
+
+use crate::error::Error;
+use crate::telemetry::Telemetry;
+
+/// Checks that each rule of a column's drift names a watched column of a loaded model. Models that are not loaded or not
+/// monitored are left out: they may come later.
+///
+/// # Errors
+/// [`Error::Alerts`] for the first column that no model has, with the nearest name.
+pub fn check_drift_columns(spec: &Serve, telemetry: &Telemetry) -> Result<(), Error> {
+    let mut watched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for version in telemetry.live.versions() {
+        let labels = version.column_labels();
+        watched.entry(version.model.clone()).or_default().extend(labels);
+    }
+    spec.alert_rules.iter().try_for_each(|alert| check(alert, &watched))
+}
+
+/// `watched` has the columns of each model.
+fn check(alert: &Alert, watched: &BTreeMap<String, BTreeSet<String>>) -> Result<(), Error> {
+    let AlertWhen::Drift { column: Some(column), .. } = &alert.when else { return Ok(()) };
+    let of_rule = watched.iter().filter(|(model, _)| alert.model.as_ref().is_none_or(|own| own == *model));
+    let columns: BTreeSet<&str> = of_rule.flat_map(|(_, all)| all.iter().map(String::as_str)).collect();
+    if columns.is_empty() || columns.contains(column.as_str()) {
+        return Ok(());
+    }
+    let (name, near) = (&alert.name, did_you_mean(column, columns.iter().copied()));
+    let whose = match &alert.model {
+        Some(model) => format!("`{model}` has"),
+        None => "the served models have".to_owned(),
+    };
+    let remedy = if near.is_empty() {
+        let few: Vec<&str> = columns.iter().take(8).copied().collect();
+        format!("; use one of {}{}", few.join(", "), if few.len() < columns.len() { ", ..." } else { "" })
+    } else {
+        near
+    };
+    Err(Error::Alerts(format!("alert `{name}`: {whose} no watched column `{column}`{remedy}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use cupola_spec::parse_serve;
+
+    use super::*;
+
+    #[test]
+    fn a_column_that_no_model_has_is_refused_with_the_nearest_one() {
+        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
+        let watched = BTreeMap::from([
+            ("census".to_owned(), names(&["age", "capital_gains"])),
+            ("prices".to_owned(), names(&["carat"])),
+        ]);
+        let checked = |model: &str, column: &str| {
+            let text = format!(
+                "[[alert]]\nname='a'\n{model}\nwhen={{kind='drift',column='{column}'}}\n[[alert]]\nname='b'\nwhen={{kind='drift'}}\n"
+            );
+            let spec = parse_serve("serve.toml", &text).unwrap();
+            spec.alert_rules.iter().try_for_each(|alert| check(alert, &watched)).map_err(|e| e.to_string())
+        };
+        assert_eq!(checked("", "age"), Ok(()));
+        assert_eq!(checked("model='later'", "anything"), Ok(()));
+        let error = checked("", "capital_gain").unwrap_err();
+        assert!(error.contains("alert `a`") && error.contains("did you mean `capital_gains`"), "{error}");
+        let error = checked("model='prices'", "age").unwrap_err();
+        assert!(error.contains("`prices` has") && error.contains("carat"), "{error}");
+    }
+}
