@@ -117,7 +117,7 @@ mod tests {
             r#"{"name":"E","model":"shop"}"#,
             r#"{"name":"F"}"#,
         ];
-        let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
         std::fs::write(&path, &text).unwrap();
         let found = NewAlerts::read(&path, 0, "shop").unwrap();
         assert_eq!(found.firing, ["C", "E", "F"]);
