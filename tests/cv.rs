@@ -184,6 +184,20 @@ fn numbers_groups_and_time_have_folds_of_their_own() {
 }
 
 #[test]
+fn the_inferred_columns_are_shown_for_the_first_fold_only() {
+    let home = TestHome::new();
+    let row = |at: usize| format!("{},{}\n", at * 37 % 100, if at * 37 % 100 > 50 { "yes" } else { "no" });
+    home.write("rows.csv", std::iter::once("x,y\n".to_owned()).chain((0..90).map(row)).collect::<String>());
+    let config = "name = \"m\"\n[data]\nsource = \"rows.csv\"\n[[targets]]\nname = \"y\"\nkind = \"category\"\n\
+                  [model]\nfamily = \"gbdt\"\nrounds = 3\n";
+    home.write("run.toml", config);
+    let output = home.run(&["cv", "--config", "run.toml", "--folds", "3", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(output.stdout.matches("inferred from the data").count(), 1, "{}", output.stdout);
+    assert_eq!(output.stdout.matches("split   train").count(), 3, "{}", output.stdout);
+}
+
+#[test]
 fn a_config_without_folds_is_refused_with_the_remedy() {
     let home = TestHome::with_blobs(60, "[split]\nby = \"predefined\"\ncolumn = \"y\"\n");
     let refused = home.run(&["cv", "--config", "run.toml"]);

@@ -142,7 +142,9 @@ fn a_person_releases_or_refuses_a_challenger() {
     assert_eq!(states(&waiting).last().unwrap(), "pending");
     assert!(!home.read(".cupola/models/shop/aliases.json").contains("production"));
     assert_eq!(pass(&home, &[])["pass"], "waiting");
-    home.json(&["watch", "approve", "shop-1"]);
+    let approved = home.command(&["watch", "approve", "shop-1"]).env_remove("USER").output().unwrap();
+    assert_eq!(approved.status.code(), Some(0), "{}", String::from_utf8_lossy(&approved.stderr));
+    assert!(journal(&home).last().unwrap()["by"].as_str().unwrap().contains("uid "));
     assert_eq!(states(&pass(&home, &[])), ["promoted", "kept"]);
     let again = home.run(&["watch", "approve", "shop-1"]);
     assert_eq!(again.code, Some(2), "{}", again.stderr);
@@ -259,7 +261,16 @@ fn odd_journals_clocks_and_windows_are_told() {
     assert_eq!(dry["look"]["evidence"]["triggers"][0]["name"], "first");
     assert!(!dry["look"]["notes"].as_array().unwrap().is_empty(), "{dry}");
     assert_eq!(journal_lines(&home), 0);
+    assert_eq!(home.json(&["data", "list"]), json!([]));
     pass(&home, &[]);
+    turn(&home, 500, false);
+    // With a champion, it is measured on rows of which no version stays.
+    let before = home.json(&["data", "list"]);
+    let dry = home.json(&["watch", "--config", "run.toml", "--dry-run", "--device", "flex"]);
+    let evidence = &dry["look"]["evidence"];
+    assert_eq!((&evidence["data"]["dataset"], &evidence["champion"]), (&json!("shop:2"), &json!("shop:1")));
+    assert!(evidence["accuracy"]["conditions"][0]["found"].is_number(), "{evidence}");
+    assert_eq!(home.json(&["data", "list"]), before);
     // A clock that was far ahead, and a line that a full disk cut off.
     let path = ".cupola/watch/shop/journal.jsonl";
     let ahead = home.read(path).replace("\"at\":\"20", "\"at\":\"29");
@@ -324,9 +335,26 @@ fn a_watch_is_written_for_other_schedulers() {
         airflow.contains("look >> collect >> validate >> prepare >> train >> gate >> promote"),
         "{airflow}"
     );
+    // Each path holds in the folder that the scheduler runs the command in.
+    let (folder, own) = (config.parent().unwrap().display(), home.path(".cupola"));
+    assert!(airflow.contains(&format!(
+        "cupola --home {} watch --config {}",
+        own.display(),
+        config.display()
+    )));
+    assert_eq!(airflow.matches(&format!("cwd=\"{folder}\")\n")).count(), 7, "{airflow}");
     let kubeflow = export("kubeflow");
     assert!(kubeflow.contains("schemaVersion:") && kubeflow.contains("2.1.0"), "{kubeflow}");
-    assert!(export("github").contains("cron: "));
+    assert_eq!(kubeflow.matches(&format!("mountPath: {folder}\n")).count(), 7, "{kubeflow}");
+    assert_eq!(kubeflow.matches(&format!("mountPath: {}\n", own.display())).count(), 7, "{kubeflow}");
+    // Long lines of YAML are folded.
+    let joined = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let github = joined(export("github"));
+    assert!(github.contains("cron: ") && github.contains("clean: false"), "{github}");
+    assert!(github.contains(&format!("--home {} watch --config {}", own.display(), config.display())));
+    // A config in a repository is that of the checkout.
+    fs::create_dir(home.path(".git")).unwrap();
+    assert!(joined(export("github")).contains(" watch --config run.toml --once"));
     home.json(&["watch", "export", "--config", "run.toml", "--to", "github", "--out", "watch.yml"]);
-    assert!(home.read("watch.yml").contains("--until trained"));
+    assert!(joined(home.read("watch.yml")).contains("--until trained"));
 }

@@ -8,6 +8,7 @@ mod init;
 mod invalid;
 mod models;
 mod operate;
+mod rows;
 mod serve;
 mod train;
 mod tune;

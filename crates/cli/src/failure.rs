@@ -119,6 +119,23 @@ impl UserError {
     }
 }
 
+/// Error whose remedy names the option that a missing source was given by, in place of the key of a config. `options` has
+/// the names of options and their values.
+pub fn with_option(error: Error, options: &[(&'static str, String)]) -> Error {
+    use cupola_sources::Error as E;
+    let of_option = error.chain().find_map(|cause| {
+        let found = cause.downcast_ref::<E>()?;
+        let (E::Missing { path: source, .. } | E::Pattern { pattern: source, .. }) = found else {
+            return None;
+        };
+        let (option, _) = options.iter().find(|(_, value)| value == source)?;
+        let text = found.to_string();
+        let message = text.rsplit_once("; ").map_or(text.as_str(), |(message, _)| message);
+        Some(UserError::new(message, format!("check `{option}`")))
+    });
+    of_option.map_or(error, Error::from)
+}
+
 /// Run that was stopped by a signal, with the command that resumes it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}; {} with: {resume}", stopped(*.step), if .step.is_some() { "resume" } else { "grow them anew" })]
@@ -207,5 +224,27 @@ impl Drifted {
             (own.alerts, own.chunks.len(), "chunks, by the relations between their columns")
         });
         Self { data: found.data.clone(), package: found.package.clone(), count, compared, what }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_source_names_the_option_that_gave_it() {
+        let missing = || {
+            let (path, near) = ("nope.csv".to_owned(), " (did you mean `note.csv`?)".to_owned());
+            Error::from(cupola_workflow::Error::from(cupola_sources::Error::Missing { path, near }))
+        };
+        let options = [("--data", "nope.csv".to_owned())];
+        let found = with_option(missing(), &options);
+        assert_eq!(found.to_string(), "nope.csv: no such file (did you mean `note.csv`?); check `--data`");
+        assert_eq!(exit_code(&found), 2);
+        assert!(
+            with_option(missing(), &[("--data", "rows.csv".to_owned())])
+                .to_string()
+                .ends_with("check `data.source`")
+        );
     }
 }

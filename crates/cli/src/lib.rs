@@ -35,6 +35,7 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let home = cupola_registry::Home::new(cli.home.clone());
     let ui = Ui { json: cli.json };
+    let row_options = cli.command.row_options();
     // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.
     let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
@@ -43,6 +44,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = failure::with_option(error, &row_options);
             ui.error(&error, ErrorCode::of(&error));
             ExitCode::from(failure::exit_code(&error))
         }

@@ -25,6 +25,12 @@ impl<'a> Session<'a> {
         Self { probe, ..self }
     }
 
+    /// The same session in another home.
+    #[must_use]
+    pub fn with_home(self, home: Home) -> Self {
+        Self { home, ..self }
+    }
+
     /// Folder of runs, packages and datasets.
     pub fn home(&self) -> &Home {
         &self.home

@@ -8,8 +8,8 @@ use cupola_workflow::{LoadedData, NetworkPlan};
 
 use super::{Ui, grouped};
 
-/// Shows source, version, expectations, inferred columns and splits.
-pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
+/// Shows source, version, expectations and splits, and the inferred columns if `inferred` is `true`.
+pub fn show_data(ui: Ui, run: &Run, data: &LoadedData, inferred: bool) {
     let version = &data.source.version;
     let (source, rows) = (version.source.join(", "), grouped(version.rows));
     let (columns, digest) = (version.schema.len(), &version.sha256[..12]);
@@ -20,7 +20,9 @@ pub fn show_data(ui: Ui, run: &Run, data: &LoadedData) {
     }
     show_notes(ui, data.notes());
     show_expectations(ui, &data.source.report);
-    show_findings(ui, data);
+    if inferred {
+        show_findings(ui, data);
+    }
     for suspicion in &data.prepared.suspicions {
         ui.line(format!("look    {suspicion}"));
     }

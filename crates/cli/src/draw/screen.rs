@@ -1,5 +1,6 @@
 //! Events of the workflow as lines and progress bars.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cupola_train::EndReason;
@@ -25,12 +26,20 @@ pub struct Screen {
     kept: bool,
     collection: CollectionProgress,
     training: Mutex<Option<TrainingProgress>>,
+    /// `true` once the inferred columns were shown, which are the same for each fold.
+    inferred: AtomicBool,
 }
 
 impl Screen {
     /// Screen without a bar.
     pub fn new(ui: Ui) -> Self {
-        Self { ui, kept: true, collection: CollectionProgress::new(ui), training: Mutex::new(None) }
+        Self {
+            ui,
+            kept: true,
+            collection: CollectionProgress::new(ui),
+            training: Mutex::new(None),
+            inferred: AtomicBool::new(false),
+        }
     }
 
     /// Screen of a run in a temporary folder, which it does not name.
@@ -63,7 +72,9 @@ impl Observer for Screen {
             WorkflowEvent::PreparedReused { stage } => {
                 ui.line(format!("prepared {stage} is unchanged and used again"));
             }
-            WorkflowEvent::DataLoaded { run, data } => show_data(ui, run, data),
+            WorkflowEvent::DataLoaded { run, data } => {
+                show_data(ui, run, data, !self.inferred.swap(true, Ordering::Relaxed));
+            }
             WorkflowEvent::NetworkPlanned(network) => show_network(ui, network),
             WorkflowEvent::BatchSized { examples } => {
                 ui.line(format!("batch   {examples} examples, as the memory allows"));

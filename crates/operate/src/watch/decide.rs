@@ -58,12 +58,45 @@ pub fn decide(home: &Home, id: &str, decision: WatchDecision) -> Result<WatchCyc
             "see `cupola watch list`",
         ));
     }
-    let by =
-        std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "unknown".to_owned());
+    let by = user();
     let state = match decision {
         WatchDecision::Approve => WatchState::Approved { by },
         WatchDecision::Decline(why) => WatchState::Declined { by, why },
     };
     journal.append(Some(cycle.number), state)?;
     Ok(find_cycle(home, &format!("{name}-{}", cycle.number))?.2)
+}
+
+/// Name of the user in the environment, or else that of the process's user id; a container has neither.
+fn user() -> String {
+    let named = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    named.unwrap_or_else(|| {
+        let id = rustix::process::getuid().as_raw();
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        account(&accounts, id).map_or_else(|| format!("uid {id}"), |name| format!("{name} (uid {id})"))
+    })
+}
+
+/// Name of a user id in the lines of `/etc/passwd`.
+fn account(lines: &str, id: u32) -> Option<&str> {
+    lines.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let found = fields.nth(1)?.parse::<u32>().ok()?;
+        (found == id && !name.is_empty()).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::account;
+
+    #[test]
+    fn an_account_has_the_name_of_its_line() {
+        let lines =
+            "# users\nroot:x:0:0:root:/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/sh\nbroken:x\n";
+        assert_eq!(account(lines, 0), Some("root"));
+        assert_eq!(account(lines, 1000), Some("ann"));
+        assert_eq!(account(lines, 65534), None);
+    }
 }

@@ -32,9 +32,10 @@ pub enum WatchScheduler {
 pub struct ExportRequest {
     /// Scheduler.
     pub scheduler: WatchScheduler,
-    /// Path of the config where the scheduler runs it.
+    /// Path of the config where the scheduler runs it: absolute, or relative to the checkout of its repository for GitHub
+    /// Actions.
     pub config: String,
-    /// Home folder there.
+    /// Home folder there, absolute.
     pub home: String,
     /// Image of a container with `cupola`.
     pub image: String,
@@ -61,6 +62,14 @@ struct Exported<'a> {
 }
 
 impl Exported<'_> {
+    /// Folder of the config, where relative sources are looked up; empty for one beside the checkout's root.
+    fn folder(&self) -> &str {
+        self.request
+            .config
+            .rsplit_once('/')
+            .map_or("", |(folder, _)| if folder.is_empty() { "/" } else { folder })
+    }
+
     /// Words of a step's command.
     fn words(&self, until: Option<&str>) -> Vec<String> {
         let request = self.request;

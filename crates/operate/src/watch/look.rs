@@ -4,3 +4,4 @@ pub(super) mod alerts;
 pub(super) mod clock;
 pub(super) mod guard;
 pub(super) mod observe;
+pub(super) mod scratch;

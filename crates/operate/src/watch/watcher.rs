@@ -20,6 +20,7 @@ use super::error::WatchError;
 use super::journal::{WatchJournal, folder};
 use super::look::guard::{WatchHold, hold};
 use super::look::observe::{Surroundings, WatchLook, one_line};
+use super::look::scratch::ScratchHome;
 use super::record::{WatchRecord, WatchState};
 
 /// Watch of one config.
@@ -98,7 +99,8 @@ impl WatchJob {
         Ok(Watcher { job: self, session, run, watch, roots, journal, written, _lock: lock })
     }
 
-    /// Looks at the data and says what a pass would do. Versions of the datasets are kept, nothing else is written.
+    /// Looks at the data and says what a pass would do. Everything that it writes, such as versions of datasets, is removed
+    /// again.
     ///
     /// # Errors
     /// As [`Self::begin`], and sources that cannot be read.
@@ -106,8 +108,9 @@ impl WatchJob {
         let (run, watch) = self.declared(session)?;
         let journal = WatchJournal::open(session.home(), &run.name)?;
         let roots = self.config.roots();
+        let scratch = ScratchHome::of(session.home())?;
         let surroundings = Surroundings {
-            session,
+            session: &session.clone().with_home(scratch.home()),
             run: &run,
             watch: &watch,
             roots: &roots,

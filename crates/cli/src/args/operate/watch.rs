@@ -45,7 +45,7 @@ pub struct WatchPassArgs {
     /// End after one pass
     #[arg(long)]
     pub once: bool,
-    /// Look at data and champion and say what a pass would do; only versions of datasets are kept
+    /// Look at data and champion and say what a pass would do; nothing is kept
     #[arg(long, conflicts_with_all = ["once", "approve"])]
     pub dry_run: bool,
     /// Wait for `cupola watch approve` before each promotion

@@ -2,13 +2,13 @@
 
 mod journal;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use cupola_operate::{
-    ExportRequest, WatchDecision, WatchError, WatchJob, WatchPass, WatchRecord, decide, export,
+    ExportRequest, WatchDecision, WatchError, WatchJob, WatchPass, WatchRecord, WatchState, decide, export,
 };
 use cupola_registry::Home;
 use cupola_workflow::{ConfigSource, Observer, Silent, StopSignal, WorkflowEvent};
@@ -82,7 +82,12 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
         let open = open.map(|cycle| json!({ "cycle": cycle.number, "state": cycle.state().name() }));
         return ui.result(&json!({ "look": look, "open": open }));
     }
-    let written = |record: &WatchRecord| show_record(ui, record);
+    let written = |record: &WatchRecord| {
+        // One pass ends with its look, which has the rule that holds.
+        if !(args.once && matches!(record.state, WatchState::Held { .. })) {
+            show_record(ui, record);
+        }
+    };
     let mut watcher = job.begin(&session, &written)?;
     let every = Duration::from_secs_f64(job.every_seconds(&session)?.clamp(1.0, 1e8));
     loop {
@@ -172,17 +177,25 @@ fn decided(home: &Home, ui: Ui, id: &str, decision: WatchDecision) -> Result<()>
     ui.result(&json!({ "cycle": cycle.number, "state": cycle.state(), "next": next }))
 }
 
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Path of a file in its git repository, as a checkout has it; `None` outside of one.
+fn in_repository(file: &Path) -> Option<&Path> {
+    let root = file.ancestors().skip(1).find(|folder| folder.join(".git").exists())?;
+    file.strip_prefix(root).ok()
+}
+
 fn exported(home: &Home, ui: Ui, args: &WatchExportArgs) -> Result<()> {
     let session = session(home, &Silent);
-    // Cron begins in the home folder of a user; other schedulers run where paths are their own.
-    let placed = |path: &Path| {
-        let absolute = (args.to == SchedulerArg::Cron).then(|| std::path::absolute(path).ok()).flatten();
-        absolute.as_deref().unwrap_or(path).to_string_lossy().into_owned()
-    };
+    // A scheduler runs its commands in a folder of its own.
+    let (config, root) = (absolute(&args.config), absolute(home.root()));
+    let checked_out = (args.to == SchedulerArg::Github).then(|| in_repository(&config)).flatten();
     let request = ExportRequest {
         scheduler: args.to.scheduler(),
-        config: placed(&args.config),
-        home: placed(home.root()),
+        config: checked_out.unwrap_or(&config).to_string_lossy().into_owned(),
+        home: root.to_string_lossy().into_owned(),
         image: args.image.clone(),
     };
     let text = export(&session, &ConfigSource::file(&args.config), &request)?;

@@ -1,7 +1,7 @@
 //! Retrainings as lines and tables.
 
 use cupola_operate::{ContestReport, WatchCycle, WatchLook, WatchRecord, WatchState, WatchTrigger};
-use cupola_workflow::GateReport;
+use cupola_workflow::{GateReport, JudgedCondition};
 
 use crate::draw::{Ui, duration, grouped, metric};
 
@@ -60,8 +60,19 @@ pub fn show_cycle(ui: Ui, name: &str, cycle: &WatchCycle) {
         .map(|record| vec![record.at.clone(), record.state.name().to_owned(), words(&record.state)]);
     ui.table(&["time", "state", "evidence"], &[], rows.collect());
     if let Some(gated) = cycle.gated() {
-        gated.holdout.iter().for_each(|gate| show_conditions(ui, "holdout", gate));
-        gated.recent.iter().for_each(|contest| show_contest(ui, contest));
+        for condition in gated.holdout.iter().flat_map(|gate| &gate.conditions) {
+            if gated.champion.is_none() && condition.found.is_none() && condition.key.starts_with("versus ") {
+                ui.line(format!("holdout     {}: no champion", condition.key));
+            } else {
+                show_condition(ui, "holdout", condition);
+            }
+        }
+        gated.recent.iter().for_each(|contest| show_contest(ui, "recent", contest));
+    }
+    for record in &cycle.records {
+        if let WatchState::Watched { contest, .. } = &record.state {
+            show_contest(ui, "watched", contest);
+        }
     }
 }
 
@@ -69,9 +80,8 @@ pub fn show_cycle(ui: Ui, name: &str, cycle: &WatchCycle) {
 pub fn cycle_row(name: &str, cycle: &WatchCycle) -> Vec<String> {
     let triggers = cycle.triggered().map(|triggered| names(&triggered.triggers)).unwrap_or_default();
     let reason: String = match cycle.state() {
-        state if state.is_end() => words(state),
         WatchState::Pending => format!("cupola watch approve {name}-{}", cycle.number),
-        _ => String::new(),
+        state => words(state),
     };
     let short: String = reason.chars().take(SHOWN).collect();
     vec![
@@ -128,15 +138,17 @@ fn words(state: &WatchState) -> String {
 }
 
 fn show_conditions(ui: Ui, what: &str, gate: &GateReport) {
-    for condition in &gate.conditions {
-        let found = condition.found.map_or_else(|| "-".to_owned(), metric);
-        let (key, outcome) = (&condition.key, condition.outcome.name());
-        ui.line(format!("{what:<11} {outcome} {key} {found}, required {}", condition.required));
-    }
+    gate.conditions.iter().for_each(|condition| show_condition(ui, what, condition));
 }
 
-fn show_contest(ui: Ui, contest: &ContestReport) {
-    ui.line(format!("recent      {} rows of {}", contest.rows, contest.data.dataset));
+fn show_condition(ui: Ui, what: &str, condition: &JudgedCondition) {
+    let found = condition.found.map_or_else(|| "-".to_owned(), metric);
+    let (key, outcome) = (&condition.key, condition.outcome.name());
+    ui.line(format!("{what:<11} {outcome} {key} {found}, required {}", condition.required));
+}
+
+fn show_contest(ui: Ui, what: &str, contest: &ContestReport) {
+    ui.line(format!("{what:<11} {} rows of {}", contest.rows, contest.data.dataset));
     let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
     let rows = contest.metrics.iter().map(|one| {
         let interval = one.interval.map(|(low, high)| format!("{} to {}", metric(low), metric(high)));

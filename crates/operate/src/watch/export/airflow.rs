@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Exported, STEPS};
 
-/// Python file of a graph with a task for each step. It imports from `airflow.sdk` (Airflow 3), or from the modules of
+/// Python file of a graph with a task for each step, which runs in the folder of the config. It imports from `airflow.sdk` (Airflow 3), or from the modules of
 /// Airflow 2.
 pub(super) fn dag(exported: &Exported<'_>) -> String {
     let name = exported.name;
@@ -19,10 +19,12 @@ pub(super) fn dag(exported: &Exported<'_>) -> String {
         id = python(&format!("watch_{name}")),
         schedule = python(&exported.schedule),
     );
+    let folder = python(&untemplated(exported.folder()));
     for (step, until) in STEPS {
         let (id, command) = (python(step), python(&untemplated(&exported.command(Some(until)))));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "    {step} = BashOperator(task_id={id}, bash_command={command})");
+        let _ =
+            writeln!(text, "    {step} = BashOperator(task_id={id}, bash_command={command}, cwd={folder})");
     }
     let chain: Vec<&str> = STEPS.iter().map(|(step, _)| *step).collect();
     let _ = writeln!(text, "    {}", chain.join(" >> "));

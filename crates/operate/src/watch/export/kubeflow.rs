@@ -5,12 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{Exported, STEPS};
 use crate::watch::error::WatchError;
 
-/// Volume claim with the home folder and the config, which the pods of all steps mount.
-const CLAIM: &str = "cupola-home";
+/// Volume claim with the home folder, which the pods of all steps mount.
+const HOME_CLAIM: &str = "cupola-home";
+/// Volume claim with the folder of the config.
+const CONFIG_CLAIM: &str = "cupola-config";
 /// Version of the package that the schema is of.
 const SDK: &str = "kfp-2.14.3";
 
-/// YAML of two documents: the pipeline, and the volume that its tasks mount.
+/// YAML of two documents: the pipeline, and the volumes that its tasks mount.
 pub(super) fn pipeline(exported: &Exported<'_>) -> Result<String, WatchError> {
     let (mut components, mut executors, mut tasks, mut mounts) =
         (Map::new(), Map::new(), Map::new(), Map::new());
@@ -31,12 +33,17 @@ pub(super) fn pipeline(exported: &Exported<'_>) -> Result<String, WatchError> {
             task["dependentTasks"] = json!([before]);
         }
         tasks.insert(step.to_owned(), task);
-        let mount = json!({
-            "constant": CLAIM,
-            "mountPath": exported.request.home,
-            "pvcNameParameter": { "runtimeValue": { "constant": CLAIM } },
-        });
-        mounts.insert(executor, json!({ "pvcMount": [mount] }));
+        let mount = |claim: &str, path: &str| {
+            json!({
+                "constant": claim,
+                "mountPath": path,
+                "pvcNameParameter": { "runtimeValue": { "constant": claim } },
+            })
+        };
+        let (home, config) =
+            (mount(HOME_CLAIM, &exported.request.home), mount(CONFIG_CLAIM, exported.folder()));
+        // A home folder in the folder of the config is mounted over it.
+        mounts.insert(executor, json!({ "pvcMount": [config, home] }));
         before = Some(step);
     }
     let name = format!("watch-{}", exported.name.to_lowercase().replace('_', "-"));
@@ -52,7 +59,15 @@ pub(super) fn pipeline(exported: &Exported<'_>) -> Result<String, WatchError> {
         "sdkVersion": SDK,
     });
     let platform = json!({ "platforms": { "kubernetes": { "deploymentSpec": { "executors": mounts } } } });
-    Ok(format!("{}---\n{}", yaml(&pipeline)?, yaml(&platform)?))
+    let header = format!(
+        "# Watch of {}. The image {} has `cupola`. The volume claim `{HOME_CLAIM}` holds the home folder {}, and\n\
+         # `{CONFIG_CLAIM}` the config and its sources, the folder {}.\n",
+        exported.name,
+        exported.request.image,
+        exported.request.home,
+        exported.folder()
+    );
+    Ok(format!("{header}{}---\n{}", yaml(&pipeline)?, yaml(&platform)?))
 }
 
 fn yaml(value: &Value) -> Result<String, WatchError> {

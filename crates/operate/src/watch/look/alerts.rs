@@ -25,12 +25,12 @@ pub(in crate::watch) struct NewAlerts {
 }
 
 impl NewAlerts {
-    /// Alerts of a file behind its first `read` bytes. A file that is shorter was replaced and is read from its start; one
+    /// Alerts on a model, and those without a label `model`, of a file behind its first `read` bytes. A file that is shorter was replaced and is read from its start; one
     /// that does not exist has none.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn read(path: &Path, read: u64) -> Result<Self, WatchError> {
+    pub fn read(path: &Path, read: u64, model: &str) -> Result<Self, WatchError> {
         let failed = |source| cupola_workflow::Error::Io { path: PathBuf::from(path), source };
         let mut file = match File::open(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -48,7 +48,7 @@ impl NewAlerts {
         let mut found = Self { read: start + whole as u64, ..Self::default() };
         for line in bytes[..whole].split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
             match serde_json::from_slice::<Value>(line) {
-                Ok(Value::Object(alert)) => found.add(&Value::Object(alert)),
+                Ok(Value::Object(alert)) => found.add(&Value::Object(alert), model),
                 _ => found.unreadable += 1,
             }
         }
@@ -56,12 +56,14 @@ impl NewAlerts {
     }
 
     /// A payload of Alertmanager, which lists alerts, or one alert.
-    fn add(&mut self, payload: &Value) {
+    fn add(&mut self, payload: &Value, model: &str) {
         let listed = payload["alerts"].as_array();
         let alerts: Vec<&Value> = listed.map_or_else(|| vec![payload], |alerts| alerts.iter().collect());
         for alert in alerts {
             let status = alert["status"].as_str().or(payload["status"].as_str());
-            if status.is_none_or(|status| status == "firing") {
+            let labels = [&alert["labels"]["model"], &alert["model"], &payload["commonLabels"]["model"]];
+            let other = labels.iter().find_map(|label| label.as_str()).is_some_and(|label| label != model);
+            if !other && status.is_none_or(|status| status == "firing") {
                 let name =
                     alert["labels"]["alertname"].as_str().or(alert["name"].as_str()).unwrap_or("alert");
                 let name: String = name.chars().filter(|c| !c.is_control()).take(80).collect();
@@ -87,19 +89,38 @@ mod tests {
     fn each_alert_is_read_once_and_only_if_it_fires() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alerts.jsonl");
-        assert_eq!(NewAlerts::read(&path, 7).unwrap(), NewAlerts::default());
+        let read = |from| NewAlerts::read(&path, from, "shop").unwrap();
+        assert_eq!(read(7), NewAlerts::default());
         let first = "{\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":\"Drift\"}},\
                      {\"status\":\"resolved\",\"labels\":{\"alertname\":\"Errors\"}}]}\n";
         std::fs::write(&path, format!("{first}no json\n{{\"name\":\"half")).unwrap();
-        let found = NewAlerts::read(&path, 0).unwrap();
+        let found = read(0);
         assert_eq!((found.firing.as_slice(), found.unreadable), (&["Drift".to_owned()][..], 1));
         assert_eq!(found.read, first.len() as u64 + 8);
         std::fs::write(&path, format!("{first}no json\n{{\"name\":\"half\"}}\n")).unwrap();
-        let next = NewAlerts::read(&path, found.read).unwrap();
+        let next = read(found.read);
         assert_eq!(next.why().as_deref(), Some("firing: half"));
         // The file was rotated.
         std::fs::write(&path, "{\"status\":\"resolved\"}\n").unwrap();
-        let rotated = NewAlerts::read(&path, next.read).unwrap();
+        let rotated = read(next.read);
         assert_eq!((rotated.why(), rotated.read), (None, 22));
+    }
+
+    #[test]
+    fn alerts_on_other_models_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alerts.jsonl");
+        let lines = [
+            r#"{"name":"A","model":"other"}"#,
+            r#"{"alerts":[{"labels":{"alertname":"B","model":"other"}},{"labels":{"alertname":"C","model":"shop"}}]}"#,
+            r#"{"commonLabels":{"model":"other"},"alerts":[{"labels":{"alertname":"D"}}]}"#,
+            r#"{"name":"E","model":"shop"}"#,
+            r#"{"name":"F"}"#,
+        ];
+        let text: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+        std::fs::write(&path, &text).unwrap();
+        let found = NewAlerts::read(&path, 0, "shop").unwrap();
+        assert_eq!(found.firing, ["C", "E", "F"]);
+        assert_eq!(found.read, text.len() as u64);
     }
 }

@@ -218,7 +218,7 @@ impl Surroundings<'_> {
         let read =
             journal.cycles().last().and_then(|cycle| Some(cycle.triggered()?.alerts_read)).unwrap_or(0);
         let found = self.roots.iter().map(|root| root.join(file)).find(|path| path.is_file());
-        found.map_or_else(|| Ok(NewAlerts::default()), |path| NewAlerts::read(&path, read))
+        found.map_or_else(|| Ok(NewAlerts::default()), |path| NewAlerts::read(&path, read, &self.run.name))
     }
 
     /// Reasons to train.

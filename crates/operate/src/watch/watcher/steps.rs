@@ -2,7 +2,8 @@
 
 use cupola_datasets::Datasets;
 use cupola_registry::{Aliases, Manifest, Package};
-use cupola_workflow::{ConfigSource, Prepare, PrepareOutcome, StopSignal};
+use cupola_spec::WatchClaim;
+use cupola_workflow::{ConfigSource, JudgedCondition, Prepare, PrepareOutcome, StopSignal};
 use jiff::Timestamp;
 
 use crate::watch::challenger::{ChallengerEnd, ChallengerJob, config_digest};
@@ -143,6 +144,12 @@ impl Watcher<'_> {
         let passed = recent.as_ref().is_none_or(|contest| contest.gate.passed);
         let why = match (&recent, champion) {
             (Some(contest), _) if !passed => format!("broken on recent rows: {}", broken(&contest.gate)),
+            (_, Some(_)) if self.watch.challenger == WatchClaim::None => {
+                let compares = |condition: &JudgedCondition| condition.key.starts_with("versus ");
+                let compared = holdout.iter().flat_map(|gate| &gate.conditions).any(compares);
+                let not = if compared { "" } else { "; not compared, as `watch.challenger` is `none`" };
+                format!("passed on the test rows{not}")
+            }
             (Some(contest), _) => format!("passed on the test rows and on {} recent ones", contest.rows),
             (None, None) => "passed on the test rows; there is no champion".to_owned(),
             (None, Some(_)) => {
