@@ -29,7 +29,7 @@ fn the_small_census_becomes_an_ensemble_that_a_command_makes_again() {
     for name in ["gbdt", "random_forest", "linear"] {
         let member = member(&found, name);
         assert_eq!(member["state"], "trained", "{found}");
-        assert_eq!(member["package"], format!("census_nano_{name}:1"));
+        assert_eq!(member["package"], format!("census_nano_preset_{name}:1"));
         assert!(member["valid"].is_number() && member["predict_us"].is_number(), "{member}");
     }
     let members = found["members"].as_array().unwrap();
@@ -83,16 +83,32 @@ fn a_text_beside_a_number_gets_perceptrons() {
 }
 
 #[test]
-fn a_time_that_is_too_short_and_data_without_a_portfolio_are_refused() {
+fn a_time_that_is_too_short_leaves_the_cheapest_member() {
     let home = TestHome::with_blobs(120, "[split]\nvalid = 0.2\n");
-    let short = home.run(&["train", "--config", "run.toml", "--preset", "fast", "--time", "0.01s"]);
-    assert_eq!(short.code, Some(2), "{}", short.stderr);
-    assert!(
-        short.stderr.contains("no member was trained") && short.stderr.contains("raise --time"),
-        "{}",
-        short.stderr
-    );
-    assert!(!home.path(".cupola/models/blobs").exists());
+    let args = ["train", "--config", "run.toml", "--preset", "fast", "--time", "0.01s", "--device", "flex"];
+    let found = home.json(&args);
+    assert_eq!(found["package"], "blobs:1");
+    let trained: Vec<&Value> =
+        found["members"].as_array().unwrap().iter().filter(|member| member["state"] == "trained").collect();
+    let [one] = trained[..] else { panic!("{found}") };
+    assert!(one["note"].as_str().unwrap().contains("no member fits into the time"), "{found}");
+    assert_eq!(one["weight"], 1.0);
+}
+
+#[test]
+fn the_members_of_a_preset_leave_the_packages_of_other_configs_alone() {
+    let home = TestHome::with_blobs(200, "[split]\nvalid = 0.2\n");
+    let text = home.read("run.toml").replacen("name = \"blobs\"", "name = \"blobs_gbdt\"", 1);
+    home.write("own.toml", text);
+    assert_eq!(home.json(&["train", "--config", "own.toml", "--device", "flex"])["package"], "blobs_gbdt:1");
+    home.json(&["train", "--config", "run.toml", "--preset", "fast", "--device", "flex"]);
+    assert!(!home.path(".cupola/models/blobs_gbdt/2").exists());
+    assert!(home.path(".cupola/models/blobs_preset_gbdt/1").exists());
+}
+
+#[test]
+fn data_without_a_portfolio_is_refused() {
+    let home = TestHome::with_blobs(120, "[split]\nvalid = 0.2\n");
     let text = home.read("run.toml");
     home.write("none.toml", text.replace("[split]\nvalid = 0.2", "[split]\nvalid = 0.0"));
     let none = home.run(&["train", "--config", "none.toml", "--preset", "fast"]);
@@ -107,7 +123,7 @@ fn a_stopped_preset_publishes_what_it_has() {
     let home = TestHome::with_blobs(400, "[split]\nvalid = 0.2\n");
     let args = ["--json", "train", "--config", "run.toml", "--preset", "best", "--device", "flex"];
     let child = home.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let first = home.path(".cupola/models/blobs_gbdt/1");
+    let first = home.path(".cupola/models/blobs_preset_gbdt/1");
     let began = Instant::now();
     while !first.exists() {
         assert!(began.elapsed() < Duration::from_mins(2), "no first member");

@@ -12,7 +12,7 @@ mod verdict;
 
 pub use delong::{DeLongTest, delong};
 pub use ensemble::{
-    GreedyRound, GreedySelection, greedy_selection, stack_by_log_loss, stack_by_squared_error,
+    GreedyRound, GreedySelection, greedy_selection, shrink_weights, stack_by_log_loss, stack_by_squared_error,
 };
 pub use folds::{FoldInterval, fold_interval};
 pub use mcnemar::{McNemarTest, mcnemar};

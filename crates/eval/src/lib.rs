@@ -29,7 +29,7 @@ pub use bootstrap::{
 };
 pub use compare::{
     DeLongTest, FoldInterval, GreedyRound, GreedySelection, McNemarTest, ModelVerdict, delong, fold_interval,
-    greedy_selection, mcnemar, stack_by_log_loss, stack_by_squared_error,
+    greedy_selection, mcnemar, shrink_weights, stack_by_log_loss, stack_by_squared_error,
 };
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,

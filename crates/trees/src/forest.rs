@@ -138,6 +138,9 @@ impl Grower<'_> {
     fn grow_all(&self, stops: &mut dyn FnMut() -> bool) -> Result<Vec<FlatTree>, Error> {
         let together = rayon::current_num_threads().max(1) * 4;
         let mut trees = Vec::new();
+        if stops() {
+            return Err(Error::Stopped);
+        }
         for start in (0..self.trees).step_by(together) {
             let end = (start + together).min(self.trees);
             let grown: Result<Vec<_>, Error> =

@@ -23,7 +23,8 @@ pub use error::Error;
 pub use forest::OutOfBag;
 pub use plain::{PlainOutput, TreeScore};
 
-/// Receiver of the number of fitted outputs. A break ends the growing.
+/// Receiver of the number of fitted outputs, called after each round of boosting, and before the first and after each batch of
+/// a forest's trees. A break ends the growing.
 pub type Progress<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 
 /// Target that trees are fitted to.

@@ -81,6 +81,11 @@ pub enum WorkflowEvent<'a> {
         /// Evaluations without improvement that early stopping waits for.
         patience: usize,
     },
+    /// A round of boosting, or a batch of trees of a forest, is done. A forest sends it before its first batch as well.
+    TreesRound {
+        /// Outputs done before that of the round.
+        output: usize,
+    },
     /// Trees of one output are grown.
     TreesOutput {
         /// Outputs done.

@@ -146,6 +146,7 @@ fn grow(
     let outputs = plan.width();
     let mut shown = 0;
     let mut grown = |done: usize| {
+        stage.session.emit(&WorkflowEvent::TreesRound { output: done });
         if done > shown {
             shown = done;
             stage.session.emit(&WorkflowEvent::TreesOutput { done, outputs });

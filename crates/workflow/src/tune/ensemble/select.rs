@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use cupola_eval::{greedy_selection, stack_by_log_loss, stack_by_squared_error};
+use cupola_eval::{greedy_selection, shrink_weights, stack_by_log_loss, stack_by_squared_error};
 use cupola_prep::{ExamplesWithTargets, FittedTarget, Plan, Targets};
 use cupola_runtime::logits_of_blend;
 use cupola_spec::Goal;
@@ -18,7 +18,8 @@ const ROUNDS: usize = 50;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnsembleMethod {
-    /// Adds the model that improves the metric most, again and again (Caruana et al. 2004).
+    /// Adds the model that improves the metric most, again and again (Caruana et al. 2004). Weights of fewer than 2000 rows are
+    /// drawn towards the mean of the good models.
     Greedy,
     /// Weights that are not negative and sum to 1 with the smallest log loss or squared error (van der Laan et al. 2007).
     Stacking,
@@ -84,10 +85,12 @@ impl<'a> Measure<'a> {
                 let sign = if self.goal.larger_is_better() { -1.0 } else { 1.0 };
                 let mut loss = |values: &[f64]| self.value(values).map(|value| sign * value);
                 let found = greedy_selection(candidates, ROUNDS, &mut loss);
-                found.map(|found| found.weights).ok_or_else(|| Error::Ensemble {
+                let losses: Vec<Option<f64>> = candidates.iter().map(|values| loss(values)).collect();
+                let found = found.ok_or_else(|| Error::Ensemble {
                     why: format!("`{}` is undefined on the valid rows", self.goal.name()),
                     remedy: "choose another `train.metric`, or --method average",
-                })
+                })?;
+                Ok(shrink_weights(&found.weights, &losses, self.outputs.examples.examples.rows))
             }
             EnsembleMethod::Stacking => self.stacked(candidates),
         }

@@ -1,5 +1,7 @@
 //! Trains the members of a preset and publishes their ensemble.
 
+mod fallback;
+
 use std::path::{Path, PathBuf};
 
 use cupola_nn::DeviceChoice;
@@ -10,7 +12,7 @@ use super::super::ensemble::{EnsembleJob, EnsembleMethod, EnsembleOutcome, Publi
 use super::bags;
 use super::budget::TimeBudget;
 use super::files::{relocate, write_record};
-use super::member::{MemberJob, MemberMetric};
+use super::member::{MemberJob, MemberMetric, MemberSizing, UnfitMember};
 use super::portfolio::{DataSize, PortfolioMember, Preset, check, members};
 use super::report::{PresetMember, PresetMemberState, PresetProgress, PresetReport, sort};
 use crate::config::ConfigSource;
@@ -20,6 +22,8 @@ use crate::event::WorkflowEvent;
 use crate::session::Session;
 use crate::train::{PublishedRun, StopSignal, decisions};
 
+/// Share of the time that is kept for one member while none is trained.
+const FALLBACK: f64 = 0.3;
 /// Encodings that are kept, since trees and networks take turns.
 const ENCODINGS: usize = 2;
 
@@ -97,6 +101,7 @@ impl PresetJob {
             metric: None,
             members: Vec::new(),
             configs: Vec::new(),
+            unfit: Vec::new(),
         };
         work.train(&base, portfolio)?;
         if self.preset == Preset::Best {
@@ -118,6 +123,8 @@ struct PresetWork<'a> {
     members: Vec<PresetMember>,
     /// Configs of the members as they were trained.
     configs: Vec<Option<Config>>,
+    /// Members that did not fit into their time, with their places among the members.
+    unfit: Vec<(usize, UnfitMember)>,
 }
 
 impl PresetWork<'_> {
@@ -125,14 +132,17 @@ impl PresetWork<'_> {
     fn train(&mut self, base: &Config, portfolio: Vec<PortfolioMember>) -> Result<(), Error> {
         let count = portfolio.len();
         for (index, member) in portfolio.into_iter().enumerate() {
+            if self.budget.left() < FALLBACK * self.budget.seconds {
+                self.fall_back(count)?;
+            }
             let mut config = config_of(base, &member)?;
             if self.configs.iter().any(Option::is_some) {
                 evaluate_briefly(&mut config);
             }
             let row = row(&member.label, member.family.name(), member.reason);
-            self.member(config, row, (index + 1, count), None)?;
+            self.member(config, row, (index + 1, count), MemberSizing::Timed)?;
         }
-        Ok(())
+        self.fall_back(count)
     }
 
     /// Trains further copies of the best members, all of one round before the next.
@@ -157,49 +167,64 @@ impl PresetWork<'_> {
                 let reason = "a copy with other draws, whose average with the others varies less";
                 let row = row(&bags::name(&member.member, bag), &member.family, reason);
                 let number = self.members.len() + 1;
-                let known = member.fit_seconds.map(|seconds| 1.2 * seconds);
+                let sizing = member
+                    .fit_seconds
+                    .map_or(MemberSizing::Timed, |seconds| MemberSizing::Known(1.2 * seconds));
                 let mut config = bags::config(config, bag);
                 evaluate_briefly(&mut config);
-                self.member(config, row, (number, count), known)?;
+                self.member(config, row, (number, count), sizing)?;
             }
         }
         Ok(())
     }
 
-    /// Trains one member. `known` are the seconds that it will take.
+    /// Trains one member.
     fn member(
         &mut self,
         config: Config,
         mut row: PresetMember,
         (number, count): (usize, usize),
-        known: Option<f64>,
+        sizing: MemberSizing,
     ) -> Result<(), Error> {
         self.emit(&row, (number, count));
-        let waiting = if known.is_some() { 1 } else { count + 1 - number };
+        let waiting = if sizing == MemberSizing::Timed { count + 1 - number } else { 1 };
         let limit = self.budget.limit(waiting);
         let mut trained = None;
         if self.stop.is_requested() || limit <= 0.0 {
             row.state = PresetMemberState::Skipped;
             let why = if self.stop.is_requested() { "stopped" } else { "the time is over" };
             row.note = Some(why.to_owned());
+            self.unfit.push((self.members.len(), UnfitMember { config, times: None }));
         } else {
-            let job = MemberJob {
-                session: self.session,
-                stop: self.stop,
-                device: self.job.device,
-                folder: self.folder,
-                limit,
-                known,
-            };
-            let ended = job.run(&mut self.rows, config, &mut row)?;
-            self.budget.note_publishing(ended.publishing);
-            self.metric = self.metric.take().or(ended.metric);
-            trained = ended.config;
+            trained = self.run_member(config, &mut row, (self.members.len(), limit), sizing)?;
         }
         self.emit(&row, (number, count));
         self.members.push(row);
         self.configs.push(trained);
         Ok(())
+    }
+
+    /// Trains the member at a place in so many seconds. Returns its config as it was trained; `None` if it was not.
+    fn run_member(
+        &mut self,
+        config: Config,
+        row: &mut PresetMember,
+        (place, limit): (usize, f64),
+        sizing: MemberSizing,
+    ) -> Result<Option<Config>, Error> {
+        let job = MemberJob {
+            session: self.session,
+            stop: self.stop,
+            device: self.job.device,
+            folder: self.folder,
+            limit,
+            sizing,
+        };
+        let ended = job.run(&mut self.rows, config, row)?;
+        self.budget.note_publishing(ended.publishing);
+        self.metric = self.metric.take().or(ended.metric);
+        self.unfit.extend(ended.unfit.map(|unfit| (place, unfit)));
+        Ok(ended.config)
     }
 
     fn emit(&self, member: &PresetMember, (number, members): (usize, usize)) {
@@ -289,7 +314,8 @@ impl PresetWork<'_> {
 /// Config of a member: the model and the training change, and nothing that decides on the rows.
 fn config_of(base: &Config, member: &PortfolioMember) -> Result<Config, Error> {
     let mut config = base.clone();
-    config.name = format!("{}_{}", base.name, member.label);
+    // A config of its own may be called NAME_MEMBER.
+    config.name = format!("{}_preset_{}", base.name, member.label);
     if !is_name(&config.name) {
         return Err(Error::Preset {
             why: format!("`{}` is too long a name for a member", config.name),

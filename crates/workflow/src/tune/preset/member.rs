@@ -11,6 +11,7 @@ use super::budget::{after, run_until};
 use super::files::write_config;
 use super::pilot::{MemberSize, Pilot, fewest_steps};
 use super::report::{PresetMember, PresetMemberState};
+use super::units::UnitTimes;
 use crate::config::ConfigSource;
 use crate::data::kept::KeptData;
 use crate::error::{Error, message_and_hint};
@@ -30,8 +31,24 @@ pub(super) struct MemberJob<'a> {
     pub folder: &'a Path,
     /// Seconds that the member may take.
     pub limit: f64,
-    /// Seconds that it will take, where a member like it is trained; `None` to time it.
-    pub known: Option<f64>,
+    pub sizing: MemberSizing,
+}
+
+/// Source of the size of a member.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MemberSizing {
+    /// A few of its rounds, trees or steps are timed.
+    Timed,
+    /// It takes so many seconds, as a member like it did.
+    Known(f64),
+    /// It is trained as it is, even if it takes longer than the time left.
+    Forced,
+}
+
+/// Member that did not fit into its time, with what is known of its duration.
+pub(super) struct UnfitMember {
+    pub config: Config,
+    pub times: Option<UnitTimes>,
 }
 
 /// End of a member.
@@ -39,6 +56,8 @@ pub(super) struct EndedMember {
     pub metric: Option<MemberMetric>,
     /// Config as it was trained.
     pub config: Option<Config>,
+    /// A member that was skipped.
+    pub unfit: Option<UnfitMember>,
     /// Seconds of evaluation and publication.
     pub publishing: f64,
 }
@@ -54,8 +73,9 @@ impl MemberJob<'_> {
         mut config: Config,
         row: &mut PresetMember,
     ) -> Result<EndedMember, Error> {
-        let mut ended = EndedMember { metric: None, config: None, publishing: 0.0 };
-        match self.train(rows, &mut config, row, &mut ended) {
+        let mut ended = EndedMember { metric: None, config: None, unfit: None, publishing: 0.0 };
+        let mut times = None;
+        match self.train(rows, &mut config, row, (&mut ended, &mut times)) {
             Ok(Some((run, seconds))) => {
                 row.state = PresetMemberState::Trained;
                 let summary = run.summary;
@@ -72,6 +92,7 @@ impl MemberJob<'_> {
                     ended.config = Some(config);
                 } else {
                     row.state = PresetMemberState::Skipped;
+                    ended.unfit = Some(UnfitMember { config, times });
                 }
             }
             Err(error) if is_of_machine(&error) => return Err(error),
@@ -90,7 +111,7 @@ impl MemberJob<'_> {
         rows: &mut KeptData,
         config: &mut Config,
         row: &mut PresetMember,
-        ended: &mut EndedMember,
+        (ended, times): (&mut EndedMember, &mut Option<UnitTimes>),
     ) -> Result<Option<(PublishedRun, f64)>, Error> {
         let began = Instant::now();
         let path = self.folder.join(format!("{}.toml", row.member));
@@ -101,7 +122,7 @@ impl MemberJob<'_> {
         if Self::reuse(&source(&text), &quiet, row, ended)? {
             return Ok(None);
         }
-        if let Some(seconds) = self.known
+        if let MemberSizing::Known(seconds) = self.sizing
             && seconds > self.limit
         {
             row.note = Some(format!("it takes about {seconds:.1} s, and {:.1} s are left", self.limit));
@@ -110,7 +131,7 @@ impl MemberJob<'_> {
         let run = quiet.run_config(&source(&text))?;
         let data = rows.load(&quiet, &run, &[PathBuf::from(".")])?;
         let left = self.limit - began.elapsed().as_secs_f64();
-        if self.known.is_none() {
+        if self.sizing == MemberSizing::Timed {
             let pilot = Pilot {
                 session: &quiet,
                 stop: self.stop,
@@ -122,15 +143,18 @@ impl MemberJob<'_> {
             match pilot.size(config)? {
                 MemberSize::Whole => {}
                 MemberSize::Smaller(note) => row.note = Some(note),
-                MemberSize::TooLarge(note) => {
-                    row.note = Some(note);
+                MemberSize::TooLarge(note, found) => {
+                    (row.note, *times) = (Some(note), found);
                     return Ok(None);
                 }
             }
         }
         let text = write_config(&path, config, &row.reason)?;
         let job = TrainJob::new(source(&text)).device(self.device);
-        let left = self.limit - began.elapsed().as_secs_f64();
+        let left = match self.sizing {
+            MemberSizing::Forced => f64::INFINITY,
+            _ => self.limit - began.elapsed().as_secs_f64(),
+        };
         let started = Instant::now();
         let outcome =
             run_until(after(left), self.stop, |stop| job.run_loaded(quiet.home(), &quiet, stop, data))?;

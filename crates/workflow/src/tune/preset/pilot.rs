@@ -10,6 +10,7 @@ use cupola_train::Event;
 
 use super::super::worker::observer::locked;
 use super::budget::run_until;
+use super::units::{MemberUnit, UnitTimes, count, cut, units};
 use crate::config::ConfigSource;
 use crate::data::loaded::LoadedData;
 use crate::error::Error;
@@ -17,24 +18,18 @@ use crate::event::{Observer, WorkflowEvent};
 use crate::session::Session;
 use crate::train::{StopSignal, TrainJob, TrialEnd, TrialOutcome};
 
-/// Rounds of the two timed boostings, whose difference leaves the preparation of the rows out.
-const ROUNDS: [usize; 2] = [2, 8];
-/// Trees of the timed forest.
+/// Rounds of the timed boosting.
+const ROUNDS: usize = 8;
+/// Fewest trees of the timed forest, which has one for each thread.
 const TREES: usize = 4;
 /// Steps of the timed network; the first ones also allocate buffers.
 const STEPS: u64 = 10;
 /// Steps at the beginning that do not count.
 const FIRST_STEPS: usize = 3;
-/// Share of the time that the estimate may fill, since it is one.
-const FILL: f64 = 0.8;
 /// Share of an epoch's steps that its evaluation and its checkpoint take on top.
 const EVALUATION: f64 = 0.2;
-/// Fewest rounds, trees and epochs that are worth the time.
-const FEWEST: [usize; 3] = [20, 20, 3];
 /// Examples of a batch that is sized later.
 const AUTO_BATCH: usize = 64;
-/// Rounds of boosting without a number of their own.
-const DEFAULT_ROUNDS: usize = 2000;
 
 /// Member that is timed.
 pub(super) struct Pilot<'a> {
@@ -54,8 +49,8 @@ pub(super) enum MemberSize {
     Whole,
     /// It fits in this smaller size.
     Smaller(String),
-    /// It does not fit.
-    TooLarge(String),
+    /// It does not fit, for this reason; `None` for the times of a member whose first units took too long.
+    TooLarge(String, Option<UnitTimes>),
 }
 
 impl Pilot<'_> {
@@ -65,129 +60,88 @@ impl Pilot<'_> {
     /// The errors of a training.
     pub fn size(&self, config: &mut Config) -> Result<MemberSize, Error> {
         let started = Instant::now();
-        let mut family = match &config.model {
+        let family = match &config.model {
             Model::Inline(family) => family.clone(),
             Model::File(_) | Model::Package(_) => return Ok(MemberSize::Whole),
         };
-        let size = match &mut family {
-            Family::Gbdt(spec) => self.size_boosting(config, spec, started)?,
-            Family::RandomForest(spec) => self.size_forest(config, spec, started)?,
-            _ => return self.size_network(config, started),
+        let unit = MemberUnit::of(&family);
+        let found = match family {
+            Family::Gbdt(spec) => self.times_of_boosting(config, spec)?,
+            Family::RandomForest(spec) => self.times_of_forest(config, spec)?,
+            _ => self.times_of_network(config)?,
         };
-        config.model = Model::Inline(family);
-        Ok(size)
+        let Some((beginning, each)) = found else { return Ok(self.too_slow(unit)) };
+        let times = UnitTimes { unit, beginning, each: each.max(1e-6), wanted: units(config) };
+        let left = self.limit - started.elapsed().as_secs_f64();
+        let fitting = times.fitting(left);
+        if fitting < times.fewest() {
+            return Ok(MemberSize::TooLarge(times.refusal(left), Some(times)));
+        }
+        // The estimate may be wrong; the limit holds.
+        if unit == MemberUnit::Epoch && times.each * count(times.wanted.min(fitting)) > self.limit / 3.0 {
+            limit_seconds(config, left);
+        }
+        Ok(cut(config, fitting).map_or(MemberSize::Whole, MemberSize::Smaller))
     }
 
-    fn size_boosting(
-        &self,
-        config: &Config,
-        spec: &mut Boosting,
-        started: Instant,
-    ) -> Result<MemberSize, Error> {
-        let mut seconds = [0.0; 2];
-        for (seconds, rounds) in seconds.iter_mut().zip(ROUNDS) {
-            let short = Boosting { rounds: Some(rounds), patience: 0, ..spec.clone() };
-            match self.timed(config, Family::Gbdt(short))? {
-                Some(found) => *seconds = found,
-                None => return Ok(self.too_slow("its first trees")),
-            }
-        }
-        let each = ((seconds[1] - seconds[0]) / count(ROUNDS[1] - ROUNDS[0])).max(1e-6);
-        let wanted = spec.rounds.unwrap_or(DEFAULT_ROUNDS);
-        let fitting = self.fitting(started, seconds[0], each);
-        if fitting >= wanted {
-            return Ok(MemberSize::Whole);
-        }
-        if fitting < FEWEST[0] {
-            return Ok(self.too_large("a round", each, fitting, FEWEST[0]));
-        }
-        spec.rounds = Some(fitting);
-        // With few rounds, each has to take a larger step.
-        let rate = spec.learning_rate.max((10.0 / count(fitting)).min(0.3));
-        spec.learning_rate = (rate * 1000.0).round() / 1000.0;
-        Ok(MemberSize::Smaller(format!("at most {fitting} of {wanted} rounds, in the time left")))
+    /// Seconds before the first round, and of a round.
+    fn times_of_boosting(&self, config: &Config, spec: Boosting) -> Result<Option<(f64, f64)>, Error> {
+        let times = RoundTimes::default();
+        let short = Family::Gbdt(Boosting { rounds: Some(ROUNDS), patience: 0, ..spec });
+        let seconds = self.timed(config, short, &times)?;
+        Ok(seconds.map(|seconds| {
+            let each = times.sum_of(median).unwrap_or(seconds / count(ROUNDS));
+            ((seconds - each * count(ROUNDS)).max(0.0), each)
+        }))
     }
 
-    fn size_forest(
-        &self,
-        config: &Config,
-        spec: &mut Bagging,
-        started: Instant,
-    ) -> Result<MemberSize, Error> {
-        let short = Bagging { trees: TREES.min(spec.trees), ..*spec };
-        let Some(seconds) = self.timed(config, Family::RandomForest(short))? else {
-            return Ok(self.too_slow("its first trees"));
-        };
-        let each = (seconds / count(short.trees)).max(1e-6);
-        let fitting = self.fitting(started, 0.0, each);
-        if fitting >= spec.trees {
-            return Ok(MemberSize::Whole);
-        }
-        if fitting < FEWEST[1] {
-            return Ok(self.too_large("a tree", each, fitting, FEWEST[1]));
-        }
-        let note = format!("{fitting} of {} trees, in the time left", spec.trees);
-        spec.trees = fitting;
-        Ok(MemberSize::Smaller(note))
+    /// Seconds before the first tree, and of a tree.
+    fn times_of_forest(&self, config: &Config, spec: Bagging) -> Result<Option<(f64, f64)>, Error> {
+        let times = RoundTimes::default();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let trees = TREES.max(threads).min(spec.trees).max(1);
+        let short = Family::RandomForest(Bagging { trees, ..spec });
+        let seconds = self.timed(config, short, &times)?;
+        Ok(seconds.map(|seconds| {
+            let all = times.sum_of(|batches| Some(batches.iter().sum())).unwrap_or(seconds);
+            ((seconds - all).max(0.0), all / count(trees))
+        }))
     }
 
-    fn size_network(&self, config: &mut Config, started: Instant) -> Result<MemberSize, Error> {
+    /// Seconds before the first epoch, which are few, and of an epoch.
+    fn times_of_network(&self, config: &Config) -> Result<Option<(f64, f64)>, Error> {
         let steps = StepTimes::default();
-        let Some(seconds) = self.run(config, &steps, Some(STEPS))? else {
-            return Ok(self.too_slow("its first steps"));
+        let seconds = self.run(config, &steps, Some(STEPS))?;
+        Ok(seconds.map(|seconds| {
+            let each = steps.each().unwrap_or(seconds / count(usize::try_from(STEPS).unwrap_or(1)));
+            let batches = steps_of_epoch(&config.train, self.data.train_rows());
+            (0.0, each * count(batches) * (1.0 + EVALUATION))
+        }))
+    }
+
+    fn too_slow(&self, unit: MemberUnit) -> MemberSize {
+        let what = match unit {
+            _ if self.stop.is_requested() => return MemberSize::TooLarge("stopped".to_owned(), None),
+            MemberUnit::Round | MemberUnit::Tree => "its first trees",
+            MemberUnit::Epoch => "its first steps",
         };
-        let each = steps.each().unwrap_or(seconds / count(usize::try_from(STEPS).unwrap_or(1)));
-        let batches = steps_of_epoch(&config.train, self.data.train_rows());
-        let epoch = (each * count(batches) * (1.0 + EVALUATION)).max(1e-6);
-        let (wanted, fitting) = (config.train.epochs, self.fitting(started, 0.0, epoch));
-        let fewest = FEWEST[2].min(wanted);
-        if fitting < fewest {
-            return Ok(self.too_large("an epoch", epoch, fitting, fewest));
-        }
-        let needed = epoch * count(wanted.min(fitting));
-        if needed > self.limit / 3.0 {
-            // The estimate may be wrong; the limit holds.
-            let left = self.limit - started.elapsed().as_secs_f64();
-            let budget = (left * (1.0 - EVALUATION)).floor().max(1.0);
-            let own = config.train.time_budget;
-            config.train.time_budget = if own > 0.0 { own.min(budget) } else { budget };
-        }
-        if fitting >= wanted {
-            return Ok(MemberSize::Whole);
-        }
-        config.train.epochs = fitting;
-        Ok(MemberSize::Smaller(format!("{fitting} of {wanted} epochs, in the time left")))
-    }
-
-    /// Number of units of so many seconds each that fit into the rest of the time, after a beginning.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn fitting(&self, started: Instant, beginning: f64, each: f64) -> usize {
-        let left = self.limit - started.elapsed().as_secs_f64() - beginning;
-        (FILL * left.max(0.0) / each).min(1e12) as usize
-    }
-
-    fn too_slow(&self, what: &str) -> MemberSize {
-        if self.stop.is_requested() {
-            return MemberSize::TooLarge("stopped".to_owned());
-        }
-        MemberSize::TooLarge(format!("{what} alone take longer than the {:.1} s that it has", self.limit))
-    }
-
-    fn too_large(&self, unit: &str, each: f64, fitting: usize, fewest: usize) -> MemberSize {
-        MemberSize::TooLarge(format!(
-            "{unit} takes about {each:.2} s, so {fitting} fit into the {:.1} s that it has; fewer than {fewest} are not worth it",
-            self.limit
-        ))
+        let why = format!("{what} alone take longer than the {:.1} s that it has", self.limit);
+        MemberSize::TooLarge(why, None)
     }
 
     /// Seconds of growing trees of a family; `None` if the time is over.
-    fn timed(&self, config: &Config, family: Family) -> Result<Option<f64>, Error> {
+    fn timed(&self, config: &Config, family: Family, times: &RoundTimes) -> Result<Option<f64>, Error> {
         let config = Config { model: Model::Inline(family), ..config.clone() };
-        self.run(&config, &StepTimes::default(), None)
+        self.run(&config, times, None)
     }
 
     /// Trains in a temporary home, without evaluation and package.
-    fn run(&self, config: &Config, observer: &StepTimes, steps: Option<u64>) -> Result<Option<f64>, Error> {
+    fn run(
+        &self,
+        config: &Config,
+        observer: &dyn Observer,
+        steps: Option<u64>,
+    ) -> Result<Option<f64>, Error> {
         let temporary =
             tempfile::tempdir().map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
         let mut session = Session::new(self.session.home().clone(), observer);
@@ -208,7 +162,7 @@ impl Pilot<'_> {
 
 /// Fewest steps after which a network is worth more than nothing.
 pub(super) fn fewest_steps(config: &Config, rows: usize) -> u64 {
-    let epochs = FEWEST[2].min(config.train.epochs);
+    let epochs = MemberUnit::Epoch.fewest().min(config.train.epochs);
     u64::try_from(steps_of_epoch(&config.train, rows) * epochs).unwrap_or(u64::MAX)
 }
 
@@ -218,16 +172,56 @@ fn steps_of_epoch(train: &Train, rows: usize) -> usize {
     rows.div_ceil(batch.max(1)).max(1)
 }
 
+/// Gives a network so many seconds, its evaluations included, unless it has fewer.
+pub(super) fn limit_seconds(config: &mut Config, left: f64) {
+    let budget = (left * (1.0 - EVALUATION)).floor().max(1.0);
+    let own = config.train.time_budget;
+    config.train.time_budget = if own > 0.0 { own.min(budget) } else { budget };
+}
+
+/// Observer that notes when the rounds of each output ended.
+#[derive(Default)]
+struct RoundTimes(Mutex<Vec<(usize, Instant)>>);
+
+impl RoundTimes {
+    /// Sum over the outputs of a statistic of the seconds between their rounds; `None` without two rounds.
+    fn sum_of(&self, statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<f64> {
+        let moments = locked(&self.0);
+        let outputs = moments.chunk_by(|(one, _), (other, _)| one == other).map(|own| {
+            let between = own.windows(2).map(|pair| (pair[1].1 - pair[0].1).as_secs_f64());
+            between.collect::<Vec<f64>>()
+        });
+        let found: Vec<f64> =
+            outputs.filter(|own| !own.is_empty()).filter_map(|own| statistic(&own)).collect();
+        (!found.is_empty()).then(|| found.iter().sum())
+    }
+}
+
+impl Observer for RoundTimes {
+    fn observe(&self, event: &WorkflowEvent<'_>) {
+        if let WorkflowEvent::TreesRound { output } = event {
+            locked(&self.0).push((*output, Instant::now()));
+        }
+    }
+}
+
+/// Middle value, the lower one of two: a pause of the machine does not count.
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+}
+
 /// Observer that notes the duration of each step.
 #[derive(Default)]
 struct StepTimes(Mutex<Vec<f64>>);
 
 impl StepTimes {
-    /// Mean seconds of a step, without the first ones.
+    /// Median seconds of a step, without the first ones.
     fn each(&self) -> Option<f64> {
         let steps = locked(&self.0);
         let counted = steps.get(FIRST_STEPS..).filter(|steps| !steps.is_empty()).unwrap_or(&steps);
-        (!counted.is_empty()).then(|| counted.iter().sum::<f64>() / count(counted.len()))
+        median(counted)
     }
 }
 
@@ -237,11 +231,6 @@ impl Observer for StepTimes {
             locked(&self.0).push(*seconds);
         }
     }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn count(value: usize) -> f64 {
-    value as f64
 }
 
 #[cfg(test)]
@@ -260,5 +249,20 @@ mod tests {
         };
         assert_eq!(steps("epochs = 20\nbatch_size = 64"), 3 * 16);
         assert_eq!(steps("epochs = 2\nbatch_size = 1000"), 2);
+    }
+
+    #[test]
+    fn a_pause_of_the_machine_does_not_count_as_a_round() {
+        let begun = Instant::now();
+        let at = |output: usize, milliseconds: u64| {
+            (output, begun + std::time::Duration::from_millis(milliseconds))
+        };
+        let moments = [at(0, 9000), at(0, 9010), at(0, 12_000), at(0, 12_010), at(1, 13_000), at(1, 13_030)];
+        let times = RoundTimes(Mutex::new(moments.to_vec()));
+        assert!((times.sum_of(median).unwrap() - 0.040).abs() < 1e-9);
+        assert!((times.sum_of(|all| Some(all.iter().sum())).unwrap() - 3.040).abs() < 1e-9);
+        assert!(RoundTimes(Mutex::new(vec![at(0, 5)])).sum_of(median).is_none());
+        let steps = StepTimes(Mutex::new(vec![9.0, 9.0, 9.0, 0.1, 0.2, 7.0]));
+        assert_eq!(steps.each(), Some(0.2));
     }
 }
