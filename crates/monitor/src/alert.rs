@@ -8,6 +8,7 @@
 //! No function reads a clock. Durations add up the elapsed time that the caller measures, so a wall clock that jumps
 //! neither fires nor resolves an alert; only the ends of silences are times of the wall clock.
 
+mod absence;
 mod burn;
 mod condition;
 mod engine;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::absence::missing_series;
 use super::condition::{Histories, RuleCheck, RuleFinding, RuleVerdict};
 use super::group::{AlertNotification, GroupBook, GroupTimings};
 use super::rule::AlertRule;
@@ -90,7 +91,8 @@ impl AlertEngine {
         let mut findings = Vec::new();
         for rule in &self.rules {
             let check = RuleCheck { rule, samples, tick, uptime: self.uptime };
-            let found = check.findings(&mut self.histories);
+            let mut found = check.findings(&mut self.histories);
+            found.extend(missing_series(rule, &found, self.memory.book.alerts(), samples));
             self.health.push(health(&rule.name, &found));
             findings.extend(found.into_iter().map(|finding| (finding, rule.hold)));
         }

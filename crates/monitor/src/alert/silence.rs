@@ -6,6 +6,15 @@ use serde::{Deserialize, Serialize};
 use super::AlertLabels;
 use crate::error::Error;
 
+/// Most characters of a comment.
+const LONGEST_COMMENT: usize = 1_000;
+/// Most matchers of a silence.
+const MOST_MATCHERS: usize = 20;
+/// Most characters of the name and of the value of a matcher.
+const LONGEST_LABEL: usize = 256;
+/// Longest silence, in days: ten years.
+const LONGEST_DAYS: i64 = 3_653;
+
 /// Condition on a label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +79,7 @@ impl Silence {
         if self.matchers.is_empty() {
             return Err(Error::Silence("without `matchers` it would silence everything; name a label"));
         }
+        self.check_sizes()?;
         let any = |matcher: &LabelMatcher| !matcher.negated && matcher.value.chars().all(|c| c == '*');
         if self.matchers.iter().all(any) {
             return Err(Error::Silence("all matchers fit every alert; give at least one a value"));
@@ -79,6 +89,30 @@ impl Silence {
         }
         if self.until <= now {
             return Err(Error::Silence("`until` has passed; give a later time"));
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), Error> {
+        if self.matchers.len() > MOST_MATCHERS {
+            return Err(Error::Silence("more than 20 `matchers`; make several silences"));
+        }
+        if self.matchers.iter().any(|matcher| matcher.name.is_empty()) {
+            return Err(Error::Silence("a matcher has an empty `name`; name a label, such as `model`"));
+        }
+        let is_long = |text: &str, most: usize| text.chars().nth(most).is_some();
+        let long =
+            |matcher: &LabelMatcher| [&matcher.name, &matcher.value].map(|text| is_long(text, LONGEST_LABEL));
+        if self.matchers.iter().any(|matcher| long(matcher).contains(&true)) {
+            return Err(Error::Silence(
+                "a matcher is longer than 256 characters; shorten its `name` or `value` with `*`",
+            ));
+        }
+        if is_long(&self.comment, LONGEST_COMMENT) {
+            return Err(Error::Silence("`comment` is longer than 1,000 characters; shorten it"));
+        }
+        if self.until.as_second() - self.from.as_second() > LONGEST_DAYS * 86_400 {
+            return Err(Error::Silence("it is longer than ten years (3,653 days); choose an earlier end"));
         }
         Ok(())
     }
@@ -136,6 +170,26 @@ mod tests {
         assert_eq!(covered, [false, true, true, false]);
         assert!(!silence.covers(&labels(&[("model", "prices"), ("severity", "page")]), time(150)));
         assert!(silence.check(time(200)).is_err());
+        let mut large = silence.clone();
+        large.matchers = vec![matcher("model", "p", false); 20];
+        large.matchers[19] = matcher(&"n".repeat(256), &"\u{e4}".repeat(256), true);
+        large.comment = "c".repeat(1_000);
+        large.until = time(100 + 3_653 * 86_400);
+        large.check(time(150)).unwrap();
+        let changes: [(&str, fn(&mut Silence)); 6] = [
+            ("20", |silence| silence.matchers.push(matcher("a", "b", false))),
+            ("empty `name`", |silence| silence.matchers[0].name.clear()),
+            ("256", |silence| silence.matchers[19].name.push('n')),
+            ("256", |silence| silence.matchers[19].value.push('v')),
+            ("1,000", |silence| silence.comment.push('c')),
+            ("ten years", |silence| silence.from = Timestamp::from_second(99).unwrap()),
+        ];
+        for (part, change) in changes {
+            let mut silence = large.clone();
+            change(&mut silence);
+            let error = silence.check(time(150)).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
         silence.matchers = vec![matcher("model", "**", false)];
         assert!(silence.check(time(0)).unwrap_err().to_string().contains("every alert"));
         silence.matchers.clear();

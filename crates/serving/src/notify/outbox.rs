@@ -17,6 +17,9 @@ pub(super) struct Outbox {
     waiting: VecDeque<AlertNotification>,
     /// Notifications that were dropped since the queue was full.
     pub dropped: u64,
+    /// Second since 1970 from which no receiver has this name; `None` if one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclaimed: Option<i64>,
     /// Failed attempts in a row.
     #[serde(skip)]
     pub failures: u32,

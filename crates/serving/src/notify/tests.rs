@@ -77,6 +77,16 @@ fn watch(text: &str, folder: &std::path::Path) -> Arc<AlertWatch> {
     Arc::new(AlertWatch::open(&spec, folder.join("alerts.json"), AlertMetrics::default()).unwrap())
 }
 
+/// Stops a server, so that another one has its file.
+async fn stop(watch: Arc<AlertWatch>, task: tokio::task::JoinHandle<()>) {
+    task.abort();
+    let _ = task.await;
+    watch.write();
+    while Arc::strong_count(&watch) > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 fn metrics() -> MetricsText {
     Arc::new(|| "queue{model=\"m\"} 11\n".to_owned())
 }
@@ -104,8 +114,7 @@ async fn a_webhook_gets_a_signed_message_after_failures_and_a_restart_tells_noth
     while first.status()["receivers"][0]["waiting"] != 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    task.abort();
-    first.write();
+    stop(first, task).await;
     let second = watch(&text, folder.path());
     assert_eq!(second.status()["alerts"][0]["status"], "firing");
     tokio::spawn(Arc::clone(&second).run(metrics()));
@@ -129,8 +138,7 @@ async fn a_receiver_that_is_down_delays_no_other_and_its_messages_survive_a_rest
     assert_eq!((&down["name"], &down["waiting"]), (&"down".into(), &1.into()));
     let trouble = down["trouble"].as_str().unwrap();
     assert!(!trouble.is_empty() && !trouble.contains("token-in-the-address"), "{trouble}");
-    task.abort();
-    first.write();
+    stop(first, task).await;
     // The receiver is back at another address.
     let (up, mut late) = listener(&[200]).await;
     let second = watch(&text.replace("http://127.0.0.1:9/token-in-the-address", &up), folder.path());
@@ -254,4 +262,64 @@ fn a_damaged_file_is_put_aside() {
     std::fs::write(folder.path().join("alerts.json"), "{\"engine\": 3").unwrap();
     assert_eq!(watch(RULE, folder.path()).status()["alerts"], serde_json::json!([]));
     assert!(folder.path().join("alerts.damaged.json").exists());
+}
+
+#[test]
+fn a_second_server_keeps_its_alerts_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let silence = r#"{"matchers": [{"name": "model", "value": "m"}], "minutes": 60}"#;
+    let silence = || serde_json::from_str(silence).unwrap();
+    let first = watch(RULE, folder.path());
+    let kept = first.silence(silence(), "a").unwrap();
+    let second = watch(RULE, folder.path());
+    assert_eq!(second.status()["silences"], serde_json::json!([]));
+    second.silence(silence(), "b").unwrap();
+    second.check("queue{model=\"m\"} 11\n");
+    assert_eq!(second.status()["alerts"][0]["status"], "firing");
+    drop((first, second));
+    let third = watch(RULE, folder.path()).status();
+    assert_eq!((&third["silences"][0]["id"], &third["alerts"]), (&kept.id.into(), &serde_json::json!([])));
+}
+
+#[test]
+fn messages_wait_for_the_name_of_their_receiver() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |name: &str| {
+        let text =
+            format!("{RULE}[[notify]]\nkind = 'webhook'\nname = '{name}'\nurl = 'http://127.0.0.1:9/'\n");
+        watch(&text.replace("group_wait = '0.1s'", "group_wait = '0s'"), folder.path())
+    };
+    let waiting = |watch: &AlertWatch| watch.status()["receivers"][0]["waiting"].clone();
+    let first = named("old");
+    first.check("queue{model=\"m\"} 11\n");
+    assert_eq!(waiting(&first), 1);
+    drop(first);
+    let second = named("new");
+    assert_eq!(waiting(&second), 0);
+    second.write();
+    drop(second);
+    let path = folder.path().join("alerts.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(waiting(&named("old")), 1);
+    let mut stored: Value = serde_json::from_str(&text).unwrap();
+    let since = stored["outboxes"]["old"]["unclaimed"].as_i64().unwrap();
+    stored["outboxes"]["old"]["unclaimed"] = (since - 90_000).into();
+    std::fs::write(&path, stored.to_string()).unwrap();
+    named("new").write();
+    assert_eq!(waiting(&named("old")), 0);
+}
+
+#[test]
+fn identifiers_of_messages_are_not_repeated_once_the_file_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("{RULE}[[notify]]\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/'\n");
+    let id = || {
+        let watch = watch(&text.replace("group_wait = '0.1s'", "group_wait = '0s'"), folder.path());
+        watch.check("queue{model=\"m\"} 11\n");
+        let path = folder.path().join("alerts.json");
+        let stored: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        std::fs::remove_file(path).unwrap();
+        stored["outboxes"]["webhook"]["waiting"][0]["id"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(id(), id());
 }

@@ -16,8 +16,9 @@ use tokio::task::JoinSet;
 
 use super::config::{alert_rules, timings};
 use super::delivery::{AlertSource, Receiver};
+use super::outbox::Outbox;
 use super::payload::alert_json;
-use super::store::AlertStore;
+use super::store::{AlertFile, AlertStore};
 use crate::error::Error;
 use crate::telemetry::AlertMetrics;
 
@@ -59,7 +60,12 @@ pub struct AlertWatch {
     engine: Mutex<AlertEngine>,
     receivers: Vec<Arc<Receiver>>,
     every: Duration,
-    file: PathBuf,
+    /// `None` without rules, and if another server has the file.
+    file: Option<AlertFile>,
+    /// Queues of receivers that are not configured.
+    unclaimed: BTreeMap<String, Outbox>,
+    /// Random end of the identifiers of this process. Their numbers begin anew if the file is lost.
+    origin: String,
     metrics: AlertMetrics,
     last: Mutex<Option<Instant>>,
     stored: Mutex<Stored>,
@@ -72,35 +78,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Random bytes in hexadecimal digits.
+fn random_id<const N: usize>() -> Result<String, Error> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Error::System(std::io::Error::other(error.to_string())))?;
+    Ok(const_hex::encode(bytes))
+}
+
 impl AlertWatch {
     /// Rules and receivers of a config. `file` keeps their states; it is written once there is something to keep.
+    /// If another server has it, that is told and the states are kept in memory.
     ///
     /// # Errors
-    /// [`Error::Alerts`] for an invalid rule or receiver.
+    /// [`Error::Alerts`] for an invalid rule or receiver; [`Error::System`] without random numbers.
     pub fn open(spec: &Serve, file: PathBuf, metrics: AlertMetrics) -> Result<Self, Error> {
         let rules = alert_rules(spec)?;
         let settings = spec.alerts.clone().unwrap_or_default();
         let has_rules = !rules.is_empty();
-        let mut store = if has_rules { AlertStore::read(&file) } else { AlertStore::default() };
+        let file = if has_rules { AlertFile::open(file) } else { None };
+        let mut store = file.as_ref().map(AlertFile::read).unwrap_or_default();
         let mut receivers: Vec<Arc<Receiver>> = Vec::new();
         for notify in &spec.notify {
             let name = notify.name();
             if receivers.iter().any(|other| other.name == name) {
                 return Err(Error::Alerts(format!("two receivers are called `{name}`; set `name`")));
             }
-            let outbox = store.outboxes.remove(name).unwrap_or_default();
+            let outbox = Outbox { unclaimed: None, ..store.outboxes.remove(name).unwrap_or_default() };
             metrics.set_waiting(name, outbox.len());
             receivers.push(Arc::new(Receiver::open(notify, outbox)?));
         }
-        for (name, outbox) in store.outboxes.iter().filter(|(_, outbox)| outbox.len() > 0) {
-            let waiting = outbox.len();
-            tracing::warn!(
-                receiver = name,
-                waiting,
-                "notifications are dropped: the receiver is not configured"
-            );
-        }
-        let engine = AlertEngine::new(rules, timings(&settings), store.engine);
+        let engine = AlertEngine::new(rules, timings(&settings), std::mem::take(&mut store.engine));
         let engine = engine.map_err(|error| Error::Alerts(error.to_string()))?;
         let logged = engine.alerts().map(|alert| (alert.fingerprint.clone(), alert.state)).collect();
         Ok(Self {
@@ -108,6 +115,8 @@ impl AlertWatch {
             receivers,
             every: Duration::from_secs_f64(settings.every.seconds().clamp(0.1, 86_400.0)),
             file,
+            unclaimed: store.unclaimed(Timestamp::now().as_second()),
+            origin: random_id::<4>()?,
             metrics,
             last: Mutex::new(None),
             stored: Mutex::default(),
@@ -149,7 +158,10 @@ impl AlertWatch {
         let tick = AlertTick { now: Timestamp::now(), elapsed };
         let (due, states) = {
             let mut engine = lock(&self.engine);
-            let due = engine.observe(tick, &samples);
+            let mut due = engine.observe(tick, &samples);
+            for notification in &mut due {
+                notification.id = format!("{}-{}", notification.id, self.origin);
+            }
             if let Some(jump) = engine.clock_jump() {
                 tracing::warn!(seconds = jump, "the clock has jumped; alerts go on by the elapsed time");
             }
@@ -201,13 +213,12 @@ impl AlertWatch {
 
     /// Writes all states. A full disk is told, and alerts go on from memory.
     pub fn write(&self) {
-        if !self.has_rules {
-            return;
-        }
+        let Some(file) = &self.file else { return };
         let engine = lock(&self.engine).memory().clone();
-        let outboxes = self.receivers.iter().filter(|receiver| !receiver.channel.takes_snapshots());
-        let outboxes = outboxes.map(|receiver| (receiver.name.clone(), receiver.outbox().clone())).collect();
-        if let Err(error) = (AlertStore { engine, outboxes }).write(&self.file) {
+        let queues = self.receivers.iter().filter(|receiver| !receiver.channel.takes_snapshots());
+        let queues = queues.map(|receiver| (receiver.name.clone(), receiver.outbox().clone()));
+        let outboxes = self.unclaimed.clone().into_iter().chain(queues).collect();
+        if let Err(error) = file.write(&AlertStore { engine, outboxes }) {
             tracing::error!(%error, "failed to store the alerts; a restart would begin with older states");
         }
     }
@@ -233,10 +244,8 @@ impl AlertWatch {
         let until = until.ok_or_else(|| {
             Error::Silence("invalid silence: expected `until`, or `minutes` from the beginning".to_owned())
         })?;
-        let mut id = [0; 8];
-        getrandom::fill(&mut id).map_err(|error| Error::System(std::io::Error::other(error.to_string())))?;
         let silence = Silence {
-            id: const_hex::encode(id),
+            id: random_id::<8>()?,
             matchers: new.matchers,
             from,
             until,

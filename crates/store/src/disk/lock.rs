@@ -51,6 +51,14 @@ impl Lock {
         Self::within(&folder.join(".lock"), GLANCE)
     }
 
+    /// Takes the lock of a lock file if no other process holds it. Creates the file.
+    ///
+    /// # Errors
+    /// As [`Self::try_folder`].
+    pub fn try_file(path: &Path) -> Result<Self, Error> {
+        Self::within(path, GLANCE)
+    }
+
     /// `true` if a process holds the lock of a folder; `None` where that cannot be found out. The kernel releases
     /// a lock with its process, so neither a reboot nor a reused process id leaves one behind.
     pub fn is_held(folder: &Path) -> Option<bool> {

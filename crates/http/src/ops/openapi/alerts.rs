@@ -51,8 +51,8 @@ fn silences() -> Value {
         "required": ["name", "value"],
         "additionalProperties": false,
         "properties": {
-            "name": { "type": "string", "description": "Name of a label" },
-            "value": { "type": "string", "description": "Value; `*` stands for any text" },
+            "name": { "type": "string", "minLength": 1, "maxLength": 256, "description": "Name of a label" },
+            "value": { "type": "string", "maxLength": 256, "description": "Value; `*` stands for any text" },
             "negated": { "type": "boolean", "default": false },
         },
     });
@@ -61,11 +61,11 @@ fn silences() -> Value {
         "required": ["matchers"],
         "additionalProperties": false,
         "properties": {
-            "matchers": { "type": "array", "minItems": 1, "items": matcher },
+            "matchers": { "type": "array", "minItems": 1, "maxItems": 20, "items": matcher },
             "from": { "type": "string", "format": "date-time" },
             "until": { "type": "string", "format": "date-time" },
-            "minutes": { "type": "integer", "minimum": 1, "maximum": 4_294_967_295_u32, "description": "In place of `until`" },
-            "comment": { "type": "string" },
+            "minutes": { "type": "integer", "minimum": 1, "maximum": 5_260_320, "description": "In place of `until`" },
+            "comment": { "type": "string", "maxLength": 1_000 },
         },
         "example": { "matchers": [{ "name": "model", "value": "prices" }], "minutes": 60, "comment": "migration" },
     });

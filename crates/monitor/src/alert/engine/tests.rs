@@ -165,6 +165,32 @@ fn a_stored_state_tells_nothing_twice() {
     assert_eq!(bench.sent[1].state(), AlertState::Resolved);
 }
 
+#[test]
+fn a_missing_series_keeps_its_alert_until_its_version_is_unloaded() {
+    let loaded = |version: &str| {
+        let mut samples = MetricSamples::default();
+        samples.add("cupola_model_loaded", &[("model", "m"), ("version", version)], 1.0);
+        samples
+    };
+    let mut bench = Bench::new(vec![queue_rule(60.0)]);
+    bench.step(0, &queue(11.0));
+    // Time without the series does not count for a pending alert.
+    bench.step(3_600, &MetricSamples::default());
+    assert_eq!(bench.states(), [AlertState::Pending]);
+    bench.step(30, &queue(11.0));
+    assert_eq!(bench.states(), [AlertState::Pending]);
+    assert_eq!(bench.step(30, &queue(11.0)), 1);
+    let memory = bench.engine.memory().clone();
+    let timings = GroupTimings { wait: 0.0, ..GroupTimings::default() };
+    bench.engine = AlertEngine::new(vec![queue_rule(60.0)], timings, memory).unwrap();
+    assert_eq!(bench.step(0, &loaded("1")), 0);
+    assert_eq!(bench.step(3_600, &loaded("1")), 0);
+    assert_eq!((bench.states(), bench.engine.health()[0].unknown), (vec![AlertState::Firing], 1));
+    assert_eq!(bench.step(15, &queue(12.0)), 0);
+    assert_eq!(bench.step(15, &loaded("2")), 1);
+    assert_eq!(bench.sent[1].state(), AlertState::Resolved);
+}
+
 fn requests(good: f64, bad: f64) -> MetricSamples {
     let mut samples = MetricSamples::default();
     samples.add("cupola_model_loaded", &[("model", "m"), ("version", "1")], 1.0);

@@ -106,9 +106,24 @@ fn is_secret(text: &str) -> bool {
     text.contains("${")
 }
 
+/// `true` for an address with a user or a query, which often hold a password or a token.
+fn has_credentials(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.contains('@') || rest.contains('?')
+}
+
 fn webhook(receiver: &Notify) -> Option<String> {
-    let Notify::Webhook { url, .. } = receiver else { return None };
-    let url = if is_secret(url) { PLACEHOLDER } else { url };
+    let Notify::Webhook { name, url, .. } = receiver else { return None };
+    if is_secret(url) || has_credentials(url) {
+        // Alertmanager refuses the key `url_file` of webhooks before its version 0.26.
+        return Some(format!(
+            "# Set the address of {}, which may hold a secret; from version 0.26 as `url_file: {}`.\n          url: {}, send_resolved: true",
+            quoted(name),
+            quoted(&format!("/etc/alertmanager/{name}.url")),
+            quoted(PLACEHOLDER)
+        ));
+    }
     Some(format!("url: {}, send_resolved: true", quoted(url)))
 }
 

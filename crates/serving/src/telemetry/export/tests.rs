@@ -140,6 +140,24 @@ fn rules_and_receivers_of_a_config_are_exported() {
 }
 
 #[test]
+fn an_address_with_credentials_is_not_exported() {
+    for (url, is_kept) in [
+        ("https://hooks.example/a@b", true),
+        ("https://me:tOp@hooks.example/a", false),
+        ("https://tOp@hooks.example", false),
+        ("https://hooks.example/a?key=tOp", false),
+        ("https://${TOKEN}/a", false),
+    ] {
+        let text = format!("[[notify]]\nkind = 'webhook'\nname = 'ops'\nurl = '{url}'\n");
+        let spec = parse_serve("serve.toml", &text).unwrap();
+        let manager = &export_files(ExportTarget::Alertmanager, &[], &spec.notify)[0].text;
+        assert_eq!(manager.contains(url), is_kept, "{manager}");
+        assert_eq!(manager.contains("/etc/alertmanager/ops.url"), !is_kept, "{manager}");
+        assert!(!manager.contains("tOp") && !manager.contains("${"), "{manager}");
+    }
+}
+
+#[test]
 fn shipped_copies_are_what_the_command_writes() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/monitoring");
     for target in [ExportTarget::Prometheus, ExportTarget::Grafana, ExportTarget::Alertmanager] {
