@@ -13,7 +13,7 @@ impl Command {
                 MonitorCommand::Report(args) => (Some(&args.drift.data), args.drift.reference.as_ref()),
                 MonitorCommand::Check(args) => (Some(&args.drift.data), args.drift.reference.as_ref()),
                 MonitorCommand::Performance(args) => (Some(&args.data), args.reference.as_ref()),
-                MonitorCommand::Export(_) => (None, None),
+                MonitorCommand::Export(_) | MonitorCommand::Merge(_) => (None, None),
             },
             _ => (None, None),
         };

@@ -150,7 +150,8 @@ fn an_address_with_credentials_is_not_exported() {
     ] {
         let text = format!("[[notify]]\nkind = 'webhook'\nname = 'ops'\nurl = '{url}'\n");
         let spec = parse_serve("serve.toml", &text).unwrap();
-        let manager = &export_files(ExportTarget::Alertmanager, &[], &spec.notify)[0].text;
+        let manager =
+            &export_files(ExportTarget::Alertmanager, &[], &spec.notify, &AlertSettings::default())[0].text;
         assert_eq!(manager.contains(url), is_kept, "{manager}");
         assert_eq!(manager.contains("/etc/alertmanager/ops.url"), !is_kept, "{manager}");
         assert!(!manager.contains("tOp") && !manager.contains("${"), "{manager}");
