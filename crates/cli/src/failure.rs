@@ -122,18 +122,14 @@ impl UserError {
 /// Error whose remedy names the option that a missing source was given by, in place of the key of a config. `options` has
 /// the names of options and their values.
 pub fn with_option(error: Error, options: &[(&'static str, String)]) -> Error {
-    use cupola_sources::Error as E;
-    let of_option = error.chain().find_map(|cause| {
-        let found = cause.downcast_ref::<E>()?;
-        let (E::Missing { path: source, .. } | E::Pattern { pattern: source, .. }) = found else {
-            return None;
-        };
-        let (option, _) = options.iter().find(|(_, value)| value == source)?;
-        let text = found.to_string();
-        let message = text.rsplit_once("; ").map_or(text.as_str(), |(message, _)| message);
-        Some(UserError::new(message, format!("check `{option}`")))
-    });
-    of_option.map_or(error, Error::from)
+    // The errors of the crates above are transparent, so that the chain does not have that of the source.
+    let text = error.to_string();
+    let Some(message) = text.strip_suffix("; check `data.source`") else { return error };
+    let of = |value: &str| message.strip_prefix(value).is_some_and(|rest| rest.starts_with(": "));
+    match options.iter().find(|(_, value)| of(value)) {
+        Some((option, _)) => UserError::new(message, format!("check `{option}`")).into(),
+        None => error,
+    }
 }
 
 /// Run that was stopped by a signal, with the command that resumes it.
@@ -235,7 +231,7 @@ mod tests {
     fn a_missing_source_names_the_option_that_gave_it() {
         let missing = || {
             let (path, near) = ("nope.csv".to_owned(), " (did you mean `note.csv`?)".to_owned());
-            Error::from(cupola_workflow::Error::from(cupola_sources::Error::Missing { path, near }))
+            Error::from(cupola_sources::Error::Missing { path, near })
         };
         let options = [("--data", "nope.csv".to_owned())];
         let found = with_option(missing(), &options);
