@@ -1,28 +1,37 @@
-//! Weights of few rows, drawn towards the mean of the better models.
+//! Weights of few rows, drawn towards the mean of the good models.
 
 /// Rows from which chosen weights are taken as they are.
 const ENOUGH_ROWS: usize = 2000;
 
-/// Draws weights that were chosen on few rows towards equal ones of the better half of the models (rounded up, at least two):
-/// the chosen weights have a share of `rows / 2000`. On few rows a choice follows noise, which equal weights do not (Clemen
-/// 1989; Smith and Wallis 2009). `losses` are those of the models alone, `None` where undefined; equal losses keep their
-/// order. Weights of 2000 rows or more are returned as they are.
+/// Largest loss of a model of the mean above the smallest one, in medians of these differences.
+const NEAR: f64 = 2.0;
+
+/// Draws weights that were chosen on few rows towards equal ones of the models near the best one: the chosen weights have a
+/// share of `rows / 2000`. On few rows a choice follows noise, which equal weights do not (Clemen 1989; Smith and Wallis
+/// 2009). A model is near if its loss exceeds the smallest one by no more than twice as much as the median model's does, so
+/// one that has failed stays out. `losses` are those of the models alone, `None` where undefined. Weights of 2000 rows or more
+/// are returned as they are.
 pub fn shrink_weights(weights: &[f64], losses: &[Option<f64>], rows: usize) -> Vec<f64> {
-    let mut best: Vec<(usize, f64)> = losses
+    let mut models: Vec<(usize, f64)> = losses
         .iter()
         .take(weights.len())
         .enumerate()
         .filter_map(|(model, loss)| Some((model, loss.filter(|loss| loss.is_finite())?)))
         .collect();
-    if rows >= ENOUGH_ROWS || best.is_empty() {
+    models.sort_by(|(_, one), (_, other)| one.total_cmp(other));
+    let (Some((_, best)), Some((_, middle))) =
+        (models.first().copied(), models.get(models.len() / 2).copied())
+    else {
+        return weights.to_vec();
+    };
+    if rows >= ENOUGH_ROWS {
         return weights.to_vec();
     }
-    best.sort_by(|(_, one), (_, other)| one.total_cmp(other));
-    best.truncate(best.len().div_ceil(2).max(2));
+    models.retain(|(_, loss)| loss - best <= NEAR * (middle - best));
     #[allow(clippy::cast_precision_loss)]
-    let (share, each) = (rows as f64 / ENOUGH_ROWS as f64, 1.0 / best.len() as f64);
+    let (share, each) = (rows as f64 / ENOUGH_ROWS as f64, 1.0 / models.len() as f64);
     let mut shrunk: Vec<f64> = weights.iter().map(|weight| share * weight).collect();
-    best.iter().for_each(|(model, _)| shrunk[*model] += (1.0 - share) * each);
+    models.iter().for_each(|(model, _)| shrunk[*model] += (1.0 - share) * each);
     shrunk
 }
 
@@ -36,18 +45,21 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_have_the_mean_of_the_better_half_and_many_their_own_weights() {
-        let losses = [Some(0.3), Some(0.1), None, Some(0.2), Some(0.4)];
+    fn few_rows_have_the_mean_of_the_near_models_and_many_their_own_weights() {
+        let losses = [Some(0.3), Some(0.1), None, Some(0.2), Some(0.9)];
         let chosen = [0.0, 0.5, 0.0, 0.0, 0.5];
-        assert!(close(&shrink_weights(&chosen, &losses, 0), &[0.0, 0.5, 0.0, 0.5, 0.0]));
-        assert!(close(&shrink_weights(&chosen, &losses, 1000), &[0.0, 0.5, 0.0, 0.25, 0.25]));
+        let third = 1.0 / 3.0;
+        assert!(close(&shrink_weights(&chosen, &losses, 0), &[third, third, 0.0, third, 0.0]));
+        let half = shrink_weights(&chosen, &losses, 1000);
+        assert!(close(&half, &[third / 2.0, 0.25 + third / 2.0, 0.0, third / 2.0, 0.25]));
         assert!(close(&shrink_weights(&chosen, &losses, 2000), &chosen));
         assert!(close(&shrink_weights(&[1.0], &[Some(0.1)], 10), &[1.0]));
         assert!(close(&shrink_weights(&[1.0, 0.0], &[None, None], 10), &[1.0, 0.0]));
+        assert!(close(&shrink_weights(&[1.0, 0.0], &[Some(0.2), Some(0.2)], 0), &[0.5, 0.5]));
     }
 
     /// Models of the same quality whose errors are independent have their smallest error in equal weights; a greedy choice on
-    /// 40 rows misses them by more than its mean with the better half does.
+    /// 40 rows misses them by more than its mean with the near models does.
     #[test]
     #[allow(clippy::cast_precision_loss)]
     fn shrunk_weights_of_few_rows_predict_other_rows_better() {

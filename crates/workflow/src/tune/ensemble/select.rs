@@ -19,7 +19,7 @@ const ROUNDS: usize = 50;
 #[serde(rename_all = "snake_case")]
 pub enum EnsembleMethod {
     /// Adds the model that improves the metric most, again and again (Caruana et al. 2004). Weights of fewer than 2000 rows are
-    /// drawn towards the mean of the better half.
+    /// drawn towards the mean of the good models.
     Greedy,
     /// Weights that are not negative and sum to 1 with the smallest log loss or squared error (van der Laan et al. 2007).
     Stacking,
