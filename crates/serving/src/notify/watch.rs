@@ -101,7 +101,8 @@ impl AlertWatch {
             if receivers.iter().any(|other| other.name == name) {
                 return Err(Error::Alerts(format!("two receivers are called `{name}`; set `name`")));
             }
-            let outbox = Outbox { unclaimed: None, ..store.outboxes.remove(name).unwrap_or_default() };
+            let mut outbox = store.outboxes.remove(name).unwrap_or_default();
+            outbox.unclaimed = None;
             metrics.set_waiting(name, outbox.len());
             receivers.push(Arc::new(Receiver::open(notify, outbox)?));
         }
