@@ -48,6 +48,7 @@ fn separated(reference: &NumberReference) -> NumberReference {
 }
 
 /// Borders around each repeated value, and between the others.
+#[allow(clippy::float_cmp, reason = "repetitions of a value are equal")]
 fn inner_edges(sorted: &[f64]) -> Vec<f64> {
     let groups: Vec<&[f64]> = sorted.chunk_by(|a, b| a == b).collect();
     let is_heavy = |group: &[f64]| group.len() * BINS > sorted.len();

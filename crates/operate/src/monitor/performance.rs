@@ -111,19 +111,16 @@ pub fn measure_performance(
     if labelled == 0 && request.reference.is_none() {
         return Err(Error::NoTargets { data: request.data.to_owned(), target: rows.target });
     }
-    let reference = match request.reference {
-        Some(data) => {
-            let asked = OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some() };
-            Some(session.collect_outcomes(&mut model, asked)?)
-        }
-        None => {
-            notes.push(
-                "without --reference there are no estimates and thresholds; give rows with targets that the model \
-                 was not trained on"
-                    .to_owned(),
-            );
-            None
-        }
+    let reference = if let Some(data) = request.reference {
+        let asked = OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some() };
+        Some(session.collect_outcomes(&mut model, asked)?)
+    } else {
+        notes.push(
+            "without --reference there are no estimates and thresholds; give rows with targets that the model was \
+             not trained on"
+                .to_owned(),
+        );
+        None
     };
     let times: Option<Vec<Option<Timestamp>>> = rows.times.as_ref().map(|times| {
         let time = |time: &Option<i64>| time.and_then(|time| Timestamp::from_millisecond(time).ok());

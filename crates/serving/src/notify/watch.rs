@@ -193,9 +193,10 @@ impl AlertWatch {
             }
             let label = |name: &str| alert.labels.get(name).map_or("", String::as_str);
             let (name, severity, summary) = (label("alertname"), label("severity"), alert.summary.as_str());
-            match alert.state {
-                AlertState::Resolved => tracing::info!(alert = name, severity, summary, "alert is resolved"),
-                _ => tracing::warn!(alert = name, severity, summary, "alert fires"),
+            if alert.state == AlertState::Resolved {
+                tracing::info!(alert = name, severity, summary, "alert is resolved");
+            } else {
+                tracing::warn!(alert = name, severity, summary, "alert fires");
             }
         }
     }

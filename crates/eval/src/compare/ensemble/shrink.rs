@@ -31,7 +31,9 @@ pub fn shrink_weights(weights: &[f64], losses: &[Option<f64>], rows: usize) -> V
     #[allow(clippy::cast_precision_loss)]
     let (share, each) = (rows as f64 / ENOUGH_ROWS as f64, 1.0 / models.len() as f64);
     let mut shrunk: Vec<f64> = weights.iter().map(|weight| share * weight).collect();
-    models.iter().for_each(|(model, _)| shrunk[*model] += (1.0 - share) * each);
+    for (model, _) in &models {
+        shrunk[*model] += (1.0 - share) * each;
+    }
     shrunk
 }
 

@@ -29,7 +29,9 @@ pub fn list(home: &Home, ui: Ui, model: Option<&str>) -> Result<()> {
     } else {
         ui.table(&HEADER, &[], found.iter().map(|(name, cycle)| cycle_row(name, cycle)).collect());
     }
-    held.into_iter().for_each(|line| ui.line(line));
+    for line in held {
+        ui.line(line);
+    }
     let rows: Vec<_> = found
         .iter()
         .map(|(name, cycle)| {
