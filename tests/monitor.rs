@@ -90,11 +90,9 @@ fn mistakes_have_a_remedy() {
     let (head, _) = text.split_once('\n').unwrap();
     home.write("empty.csv", format!("{head}\n"));
     home.write("other.csv", "wrong\n1\n");
-    for (data, message) in [
-        ("empty.csv", "no rows"),
-        ("other.csv", "not in the data"),
-        ("none.csv", "no such file; check `--data`"),
-    ] {
+    for (data, message) in
+        [("empty.csv", "no rows"), ("other.csv", "not in the data"), ("none.csv", "check `--data`")]
+    {
         let (code, stderr) = check(&home, data);
         assert_eq!(code, Some(2), "{data}: {stderr}");
         assert!(stderr.contains(message), "{data}: {stderr}");

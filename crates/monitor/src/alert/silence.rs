@@ -153,6 +153,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::type_complexity, reason = "a table of changes")]
     #[test]
     fn a_silence_covers_its_alerts_from_its_beginning_to_its_end() {
         let time = |second| Timestamp::from_second(second).unwrap();

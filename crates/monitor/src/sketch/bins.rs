@@ -100,6 +100,7 @@ fn scaled_counts(edges: &[f64], reference: &NumberReference) -> Vec<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the values are exact")]
 mod tests {
     use super::*;
     use crate::profile::{ColumnRole, ReferenceColumn};

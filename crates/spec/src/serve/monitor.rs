@@ -70,7 +70,8 @@ mod tests {
         assert_eq!(serve.monitor, expected);
         assert!(parse_serve("serve.toml", "").unwrap().monitor.enabled);
         assert!(!parse_serve("serve.toml", "monitor = { enabled = false }").unwrap().monitor.enabled);
-        for wrong in ["window_minutes = 0", "windows = 1000", "psi = 0", "excluded = ['a']", "min_rows = -1"] {
+        for wrong in ["window_minutes = 0", "windows = 1000", "psi = 0", "excluded = ['a']", "min_rows = -1"]
+        {
             let error = parse_serve("serve.toml", &format!("[monitor]\n{wrong}\n")).unwrap_err().to_string();
             assert!(error.contains("serve.toml:2"), "{error}");
         }
