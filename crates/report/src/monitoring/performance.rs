@@ -279,7 +279,9 @@ mod tests {
             for tag in ["<em>", "<i>", "<script>,", "<u>", "<b>adwin"] {
                 assert!(!html.contains(tag), "{tag}");
             }
-            assert!(!html.contains("NaN") && !html.contains("inf\""));
+            // The script that sorts tables asks for isNaN.
+            let numbers = html.replace("isNaN", "");
+            assert!(!numbers.contains("NaN") && !numbers.contains("inf\""), "{chunks} chunks");
         }
         let html = performance_html(&page(10));
         assert!(html.contains("<b>2</b> <span class=\"dim\">of 10</span>") && html.contains("estimated"));

@@ -287,7 +287,7 @@ fn messages_wait_for_the_name_of_their_receiver() {
     let named = |name: &str| {
         let text =
             format!("{RULE}[[notify]]\nkind = 'webhook'\nname = '{name}'\nurl = 'http://127.0.0.1:9/'\n");
-        watch(&text.replace("group_wait = '0.1s'", "group_wait = '0s'"), folder.path())
+        watch(&text.replace("group_wait = '0.1s'", "group_wait = '0.01s'"), folder.path())
     };
     let waiting = |watch: &AlertWatch| watch.status()["receivers"][0]["waiting"].clone();
     let first = named("old");
@@ -314,7 +314,7 @@ fn identifiers_of_messages_are_not_repeated_once_the_file_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("{RULE}[[notify]]\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/'\n");
     let id = || {
-        let watch = watch(&text.replace("group_wait = '0.1s'", "group_wait = '0s'"), folder.path());
+        let watch = watch(&text.replace("group_wait = '0.1s'", "group_wait = '0.01s'"), folder.path());
         watch.check("queue{model=\"m\"} 11\n");
         let path = folder.path().join("alerts.json");
         let stored: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
