@@ -281,6 +281,14 @@ fn a_second_server_keeps_its_alerts_in_memory() {
     assert_eq!((&third["silences"][0]["id"], &third["alerts"]), (&kept.id.into(), &serde_json::json!([])));
 }
 
+/// Checks twice, with more than the wait of a group between.
+fn check_past_the_wait(watch: &AlertWatch) {
+    for _ in 0..2 {
+        watch.check("queue{model=\"m\"} 11\n");
+        std::thread::sleep(std::time::Duration::from_millis(30));
+    }
+}
+
 #[test]
 fn messages_wait_for_the_name_of_their_receiver() {
     let folder = tempfile::tempdir().unwrap();
@@ -291,7 +299,7 @@ fn messages_wait_for_the_name_of_their_receiver() {
     };
     let waiting = |watch: &AlertWatch| watch.status()["receivers"][0]["waiting"].clone();
     let first = named("old");
-    first.check("queue{model=\"m\"} 11\n");
+    check_past_the_wait(&first);
     assert_eq!(waiting(&first), 1);
     drop(first);
     let second = named("new");
@@ -315,7 +323,7 @@ fn identifiers_of_messages_are_not_repeated_once_the_file_is_lost() {
     let text = format!("{RULE}[[notify]]\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/'\n");
     let id = || {
         let watch = watch(&text.replace("group_wait = '0.1s'", "group_wait = '0.01s'"), folder.path());
-        watch.check("queue{model=\"m\"} 11\n");
+        check_past_the_wait(&watch);
         let path = folder.path().join("alerts.json");
         let stored: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         std::fs::remove_file(path).unwrap();
