@@ -175,18 +175,27 @@ impl Dle {
                 .metrics
                 .iter()
                 .map(|fitted| (fitted.metric.name().to_owned(), fitted.chunk(rows, chunk)));
-            ChunkPerformance {
-                key: chunk.key.clone(),
-                rows: chunk.rows.len(),
-                labelled: rows.errors(ErrorKind::Absolute, &chunk.rows).len(),
-                metrics: metrics.collect(),
-            }
+            rows.performance_of(chunk, metrics.collect())
         };
         Ok(chunks.iter().map(chunk).collect())
     }
 }
 
 impl ErrorRows {
+    /// Performance of a chunk with these metrics, and its number of rows whose target is known.
+    fn performance_of(
+        &self,
+        chunk: &ChunkRows,
+        metrics: IndexMap<String, MetricEstimate>,
+    ) -> ChunkPerformance {
+        ChunkPerformance {
+            key: chunk.key.clone(),
+            rows: chunk.rows.len(),
+            labelled: self.errors(ErrorKind::Absolute, &chunk.rows).len(),
+            metrics,
+        }
+    }
+
     /// Values whose variance is the sampling error: the errors. `NannyML` divides relative errors by the target with its
     /// sign here.
     fn deviating(&self, metric: RegressorMetric, rows: &[usize], errors: Vec<f64>) -> Vec<f64> {
@@ -234,12 +243,7 @@ pub fn realised_regressor(rows: &ErrorRows, chunks: &[ChunkRows]) -> Result<Vec<
             let value = realised(metric, rows, &chunk.rows);
             (metric.name().to_owned(), MetricEstimate::of_realised(value))
         });
-        ChunkPerformance {
-            key: chunk.key.clone(),
-            rows: chunk.rows.len(),
-            labelled: rows.errors(ErrorKind::Absolute, &chunk.rows).len(),
-            metrics: metrics.collect(),
-        }
+        rows.performance_of(chunk, metrics.collect())
     };
     Ok(chunks.iter().map(chunk).collect())
 }
