@@ -1,4 +1,4 @@
-//! Lines of a journal in a table of a PostgreSQL server, for workers on several hosts.
+//! Lines of a journal in a table of a `PostgreSQL` server, for workers on several hosts.
 //!
 //! The table is appended to only. A transaction holds an advisory lock of the journal from its first read to its commit, so
 //! that the positions of the lines are their order, as in a file under its lock.
