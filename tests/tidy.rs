@@ -92,6 +92,7 @@ const NEVER: &[(&str, &[&str])] = &[
             "cupola-workflow",
         ],
     ),
+    ("deploy", &["clap", "indicatif", "axum", "anyhow", "candle-core", "burn", "datafusion", "arrow"]),
     ("operate", &["clap", "indicatif", "axum", "anyhow", "candle-core", "burn", "comfy-table"]),
     ("workflow", &["clap", "indicatif", "axum", "anyhow", "candle-core", "comfy-table"]),
     (

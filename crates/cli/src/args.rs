@@ -98,6 +98,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Watch models in production: drift of their data, files for Prometheus, Grafana and Alertmanager
     Monitor(MonitorArgs),
+    /// Write an image or manifests that serve a model: OCI, Compose, Kubernetes, systemd and others
+    Deploy(Box<DeployArgs>),
     /// Manage the server's keys: who may request what, and how often
     Keys(KeysArgs),
     /// Run a scheduler or executor of a cluster that prepares data (cargo feature ballista)

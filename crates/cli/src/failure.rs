@@ -69,6 +69,7 @@ fn is_user(error: &Error) -> bool {
             || cause.downcast_ref().is_some_and(cupola_operate::WatchError::is_user_error)
             || cause.downcast_ref().is_some_and(cupola_operate::SubmitError::is_user_error)
             || cause.downcast_ref().is_some_and(cupola_operate::Error::is_user_error)
+            || cause.downcast_ref().is_some_and(cupola_deploy::Error::is_user_error)
     };
     is_user_error(error.as_ref()) || error.chain().any(of_command_line)
 }

@@ -82,6 +82,7 @@ fn run(home: &cupola_registry::Home, ui: Ui, command: Command) -> anyhow::Result
         Command::Chat(args) => commands::inference::chat::run(home, ui, &args),
         Command::Serve(args) => commands::server::serve::run(home, ui, &args),
         Command::Monitor(args) => commands::operate::monitor::run(home, ui, &args),
+        Command::Deploy(args) => commands::operate::deploy::run(home, ui, &args),
         Command::Keys(args) => commands::server::keys::run(home, ui, &args),
         Command::Worker(args) => commands::server::worker::run(&args),
         Command::Data(args) => commands::data::run(home, ui, &args),

@@ -1,5 +1,6 @@
-//! Arguments of monitoring, retraining and jobs on a cluster.
+//! Arguments of monitoring, retraining, deployment and jobs on a cluster.
 
+mod deploy;
 mod drift;
 mod export;
 mod monitor;
@@ -7,6 +8,7 @@ mod performance;
 mod submit;
 mod watch;
 
+pub use self::deploy::*;
 pub use self::drift::*;
 pub use self::export::*;
 pub use self::monitor::*;

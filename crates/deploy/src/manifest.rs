@@ -1,0 +1,5 @@
+//! Files for orchestrators and init systems that serve a package.
+
+mod error;
+
+pub use error::ManifestError;
