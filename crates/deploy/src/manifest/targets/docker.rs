@@ -42,6 +42,8 @@ LABEL org.opencontainers.image.title="{name}" \
 COPY --from=program --chmod=0755 cupola {PROGRAM}
 # hadolint ignore=DL3022
 COPY --from=package --chmod=a+rX . {model}
+# The home folder, with the right of the user to write feedback and the audit log.
+COPY --chown={USER}:{USER} home {HOME}
 USER {USER}:{USER}
 ENV RAYON_NUM_THREADS={threads}
 WORKDIR {HOME}
@@ -59,8 +61,12 @@ CMD {command}
         port = deployment.options.port,
         admin = deployment.options.admin_port,
     );
-    // The contexts have all that the image needs.
-    vec![ManifestFile::text("Dockerfile", text), ManifestFile::text(".dockerignore", "*\n")]
+    vec![
+        ManifestFile::text("Dockerfile", text),
+        // The other contexts have the rest of what the image needs.
+        ManifestFile::text(".dockerignore", "*\n!home\n"),
+        ManifestFile::text("home/.keep", ""),
+    ]
 }
 
 /// `compose.yaml`

@@ -10,7 +10,7 @@ use crate::manifest::resources::ServerResources;
 const MODELS: &str = "/usr/local/share/cupola/models";
 /// Rights that a server does without. Vulkan drivers map memory that is writable and executable, so that a server with a GPU
 /// lacks two of them.
-const SANDBOX: [(&str, &str); 26] = [
+const SANDBOX: [(&str, &str); 27] = [
     ("DynamicUser", "yes"),
     ("NoNewPrivileges", "yes"),
     ("CapabilityBoundingSet", ""),
@@ -36,6 +36,8 @@ const SANDBOX: [(&str, &str); 26] = [
     ("SystemCallArchitectures", "native"),
     ("SystemCallFilter", "@system-service"),
     ("SystemCallFilter", "~@privileged @resources"),
+    // A refused call is an error that the program handles, and not its end.
+    ("SystemCallErrorNumber", "EPERM"),
     ("UMask", "0077"),
 ];
 
