@@ -22,8 +22,8 @@ pub(super) use self::platform::{
     SyncPolicy,
 };
 pub(super) use self::pod::{
-    Capabilities, ConfigMapSource, ContainerPort, EmptyDirSource, EnvironmentVariable, HttpGet, Mount,
-    PodMetadata, PodSecurityContext, PodTemplateSpec, Probe, ProbePort, Quantities, SeccompProfile,
+    Capabilities, ConfigMapSource, EmptyDirSource, EnvironmentVariable, HttpGet, PodMetadata, PodMount,
+    PodSecurityContext, PodTemplateSpec, PortEntry, Probe, ProbePort, Quantities, SeccompProfile,
     SecretSource, SecurityContext, ServerContainer, ServerPodSpec, SpreadConstraint, VolumeSource,
 };
 pub(super) use self::workload::{

@@ -56,7 +56,7 @@ impl ServerResources {
 
     /// Processor cores as Kubernetes writes them.
     pub(super) fn cpu(&self) -> String {
-        if self.cpu_milli % 1000 == 0 {
+        if self.cpu_milli.is_multiple_of(1000) {
             return (self.cpu_milli / 1000).to_string();
         }
         format!("{}m", self.cpu_milli)
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(ServerResources::memory_of(10 * mib), 384);
         // 484 MB took 2.13 times as much at its peak.
         let memory = ServerResources::memory_of(484_000_000);
-        assert!(memory * mib > 484_000_000 * 213 / 100 + 256 * mib && memory % 64 == 0, "{memory}");
+        assert!(memory * mib > 484_000_000 * 213 / 100 + 256 * mib && memory.is_multiple_of(64), "{memory}");
         assert!(ServerResources::memory_of(u64::MAX) > 0);
     }
 

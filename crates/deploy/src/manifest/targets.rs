@@ -28,7 +28,7 @@ pub enum ManifestTarget {
     Compose,
     /// Kubernetes, with a kustomization.
     Kubernetes,
-    /// KServe, an inference service.
+    /// `KServe`, an inference service.
     Kserve,
     /// Knative, a service.
     Knative,
@@ -155,8 +155,8 @@ mod tests {
         DeployOptions { repository, ..options() }
     }
 
-    fn canary() -> Option<CanaryImage> {
-        Some(CanaryImage { package: PackageFacts { version: 4, ..facts() }, image: None, share: 0.1 })
+    fn canary() -> CanaryImage {
+        CanaryImage { package: PackageFacts { version: 4, ..facts() }, image: None, share: 0.1 }
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
     fn a_gateway_splits_requests_between_two_services() {
         let gateway = Some("infra/public".to_owned());
         let hostname = Some("digits.example.org".to_owned());
-        let options = DeployOptions { gateway, hostname, canary: canary(), ..options() };
+        let options = DeployOptions { gateway, hostname, canary: Some(canary()), ..options() };
         let files = files(ManifestTarget::Kubernetes, options);
         let backends = document(&files, "route.yaml")["spec"]["rules"][0]["backendRefs"].clone();
         let weights: Vec<(&str, u64)> = backends
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_canary_of_a_serverless_platform_is_a_second_step() {
-        let options = DeployOptions { canary: canary(), ..options() };
+        let options = DeployOptions { canary: Some(canary()), ..options() };
         let files_of = |target| files(target, options.clone());
         let kserve = files_of(ManifestTarget::Kserve);
         let predictor = &document(&kserve, "canary.yaml")["spec"]["predictor"];

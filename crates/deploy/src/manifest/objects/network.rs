@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{LabelSelector, Labels, Scalar};
 
-/// `v1` Service
+/// `Service` of `v1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct ServiceSpec {
@@ -23,7 +23,7 @@ pub(in crate::manifest) struct ServicePort {
     pub protocol: &'static str,
 }
 
-/// `networking.k8s.io/v1` NetworkPolicy
+/// `NetworkPolicy` of `networking.k8s.io/v1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct NetworkPolicySpec {
@@ -55,7 +55,7 @@ pub(in crate::manifest) struct NetworkPort {
     pub protocol: &'static str,
 }
 
-/// `gateway.networking.k8s.io/v1` HTTPRoute
+/// `HTTPRoute` of `gateway.networking.k8s.io/v1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct HttpRouteSpec {
@@ -85,7 +85,7 @@ pub(in crate::manifest) struct BackendRef {
     pub weight: Scalar,
 }
 
-/// `monitoring.coreos.com/v1` ServiceMonitor
+/// `ServiceMonitor` of `monitoring.coreos.com/v1`
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::manifest) struct ServiceMonitorSpec {
     pub selector: LabelSelector,

@@ -1,10 +1,10 @@
-//! Platforms on Kubernetes: KServe, Knative, Argo Rollouts, Argo CD.
+//! Platforms on Kubernetes: `KServe`, Knative, Argo Rollouts, Argo CD.
 
 use serde::Serialize;
 
 use super::{LabelSelector, PodMetadata, PodTemplateSpec, ServerPodSpec};
 
-/// `serving.kserve.io/v1beta1` InferenceService
+/// `InferenceService` of `serving.kserve.io/v1beta1`
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::manifest) struct InferenceServiceSpec {
     pub predictor: Predictor,
@@ -25,7 +25,7 @@ pub(in crate::manifest) struct Predictor {
     pub pod: ServerPodSpec,
 }
 
-/// `serving.knative.dev/v1` Service
+/// `Service` of `serving.knative.dev/v1`
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::manifest) struct KnativeServiceSpec {
     pub template: KnativeTemplate,
@@ -60,7 +60,7 @@ pub(in crate::manifest) struct KnativeTraffic {
     pub percent: u32,
 }
 
-/// `argoproj.io/v1alpha1` Rollout
+/// `Rollout` of `argoproj.io/v1alpha1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct RolloutSpec {
@@ -98,7 +98,7 @@ pub(in crate::manifest) struct RolloutPause {
     pub duration: Option<&'static str>,
 }
 
-/// `argoproj.io/v1alpha1` Application
+/// `Application` of `argoproj.io/v1alpha1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct ApplicationSpec {

@@ -74,7 +74,7 @@ pub(in crate::manifest) struct ServerContainer {
     pub command: Vec<&'static str>,
     pub args: Vec<String>,
     pub env: Vec<EnvironmentVariable>,
-    pub ports: Vec<ContainerPort>,
+    pub ports: Vec<PortEntry>,
     pub resources: Quantities,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
@@ -82,7 +82,7 @@ pub(in crate::manifest) struct ServerContainer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
     pub security_context: SecurityContext,
-    pub volume_mounts: Vec<Mount>,
+    pub volume_mounts: Vec<PodMount>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -93,7 +93,7 @@ pub(in crate::manifest) struct EnvironmentVariable {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct ContainerPort {
+pub(in crate::manifest) struct PortEntry {
     pub name: &'static str,
     pub container_port: u16,
     pub protocol: &'static str,
@@ -149,7 +149,7 @@ pub(in crate::manifest) struct Capabilities {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct Mount {
+pub(in crate::manifest) struct PodMount {
     pub name: &'static str,
     pub mount_path: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]

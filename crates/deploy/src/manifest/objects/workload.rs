@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{LabelSelector, PodTemplateSpec, Scalar};
 
-/// `apps/v1` Deployment
+/// `Deployment` of `apps/v1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct DeploymentSpec {
@@ -33,7 +33,7 @@ pub(in crate::manifest) struct RollingUpdate {
     pub max_unavailable: u32,
 }
 
-/// `autoscaling/v2` HorizontalPodAutoscaler
+/// `HorizontalPodAutoscaler` of `autoscaling/v2`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct AutoscalerSpec {
@@ -82,7 +82,7 @@ pub(in crate::manifest) enum MetricTarget {
     Utilization { average_utilization: u32 },
 }
 
-/// `policy/v1` PodDisruptionBudget
+/// `PodDisruptionBudget` of `policy/v1`
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::manifest) struct BudgetSpec {

@@ -1,11 +1,11 @@
-//! The container of a server in a pod, and the parts that Kubernetes, Knative and KServe share.
+//! The container of a server in a pod, and the parts that Kubernetes, Knative and `KServe` share.
 
 use std::collections::BTreeMap;
 
 use crate::manifest::deployment::{GRACE, ModelDeployment, PackageFacts, ServerPlaces};
 use crate::manifest::objects::{
-    Capabilities, ConfigData, ConfigMapSource, ContainerPort, EmptyDirSource, EnvironmentVariable, HttpGet,
-    Labels, Mount, ObjectMetadata, PodSecurityContext, Probe, ProbePort, Quantities, SeccompProfile,
+    Capabilities, ConfigData, ConfigMapSource, EmptyDirSource, EnvironmentVariable, HttpGet, Labels,
+    ObjectMetadata, PodMount, PodSecurityContext, PortEntry, Probe, ProbePort, Quantities, SeccompProfile,
     SecretSource, SecurityContext, ServerContainer, ServerPodSpec, VolumeSource,
 };
 
@@ -56,7 +56,7 @@ impl<'a> Track<'a> {
 pub(super) enum PodPlatform {
     /// Plain Kubernetes: several ports, a security context of the pod, startup probes.
     Kubernetes,
-    /// Knative, alone or below KServe: one port and one container.
+    /// Knative, alone or below `KServe`: one port and one container.
     Knative,
 }
 
@@ -153,7 +153,7 @@ fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatf
         host: "0.0.0.0",
         admin: plain,
     };
-    let port = |name, port| ContainerPort { name, container_port: port, protocol: "TCP" };
+    let port = |name, port| PortEntry { name, container_port: port, protocol: "TCP" };
     let mut ports = vec![port(if plain { "http" } else { "http1" }, deployment.options.port)];
     if plain {
         ports.push(port("metrics", deployment.options.admin_port));
@@ -219,8 +219,8 @@ fn quantities(deployment: &ModelDeployment) -> Quantities {
     Quantities { requests, limits }
 }
 
-fn mounts(deployment: &ModelDeployment) -> Vec<Mount> {
-    let mount = |name, mount_path, read_only| Mount { name, mount_path, read_only };
+fn mounts(deployment: &ModelDeployment) -> Vec<PodMount> {
+    let mount = |name, mount_path, read_only| PodMount { name, mount_path, read_only };
     let mut all = vec![mount("home", HOME, false)];
     if deployment.options.keys.is_some() {
         all.push(mount("keys", KEYS_FOLDER, true));

@@ -23,7 +23,7 @@ pub(super) fn health_command(deployment: &ModelDeployment) -> Vec<String> {
     [PROGRAM, "serve", "--health", &url].map(str::to_owned).to_vec()
 }
 
-/// Dockerfile over two named contexts of BuildKit, the program and the package, so that nothing is copied beside it.
+/// Dockerfile over two named contexts of `BuildKit`, the program and the package, so that nothing is copied beside it.
 pub(super) fn dockerfile(deployment: &ModelDeployment) -> Vec<ManifestFile> {
     let words = |words: &[String]| serde_json::Value::from(words).to_string();
     let (health, command) = (words(&health_command(deployment)), words(&arguments(deployment, None)));

@@ -1,4 +1,4 @@
-//! Serverless platforms: an inference service of KServe and a service of Knative.
+//! Serverless platforms: an inference service of `KServe` and a service of Knative.
 
 use super::container::{PodPlatform, Track, annotations, config_map, labels, metadata, pod};
 use crate::manifest::deployment::{ModelDeployment, TIMEOUT};
@@ -13,7 +13,7 @@ use crate::manifest::output::ManifestFile;
 const CONCURRENCY: u32 = 16;
 
 /// Inference service with a custom predictor, which speaks the Open Inference Protocol. A canary is a second file, applied
-/// after the first one: KServe keeps the revision before it and splits the requests.
+/// after the first one: `KServe` keeps the revision before it and splits the requests.
 pub(super) fn inference_service(deployment: &ModelDeployment) -> Result<Vec<ManifestFile>, ManifestError> {
     let mut files = config(deployment)?;
     let stable = Track::stable(deployment);

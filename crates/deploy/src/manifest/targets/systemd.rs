@@ -1,5 +1,7 @@
 //! systemd: a service unit with as few rights as a server needs.
 
+use std::fmt::Write as _;
+
 use super::host::program;
 use crate::manifest::deployment::{GRACE, ModelDeployment, ServerPlaces};
 use crate::manifest::error::ManifestError;
@@ -120,12 +122,13 @@ impl Unit {
             self.text.push('\n');
         }
         if !name.is_empty() {
-            self.text.push_str(&format!("[{name}]\n"));
+            let _ = writeln!(self.text, "[{name}]");
         }
     }
 
     fn add(&mut self, key: &str, value: &str) {
-        self.text.push_str(&format!("{key}={value}\n"));
+        // Writing into a text does not fail.
+        let _ = writeln!(self.text, "{key}={value}");
     }
 }
 
