@@ -54,8 +54,10 @@ Examples:
   cupola predict --model digits --input rows.csv  the same numbers without a server"
 )]
 pub struct Cli {
-    /// Folder of runs, models and datasets
-    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR")]
+    /// Folder of runs, models and datasets, or an object store: s3://BUCKET/PREFIX, gs://, az:// or file:///PATH. Keys and
+    /// endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` and so on), a
+    /// cache is kept in `XDG_CACHE_HOME`
+    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR|URL")]
     pub home: PathBuf,
     /// Print the result as JSON on standard output, everything else on standard error
     #[arg(long, global = true)]

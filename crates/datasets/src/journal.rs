@@ -3,6 +3,7 @@
 
 mod retention;
 mod table;
+mod upload;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -189,6 +190,11 @@ impl JournalWork {
         if dropped > 0 {
             (self.warning)(&format!(
                 "dropped {dropped} rows of the prediction log, which is slower than the requests; lower `log.share`"
+            ));
+        }
+        if let Err(error) = upload::move_to_store(&self.folder) {
+            (self.warning)(&format!(
+                "files of the prediction log stay on this machine until the store takes them: {error}"
             ));
         }
         if let Err(error) = retention::delete_old(&self.folder, &self.settings, jiff::Timestamp::now()) {
