@@ -134,13 +134,14 @@ impl JournalWork {
                 .values()
                 .map(|open| self.settings.rotate_after.saturating_sub(open.since.elapsed()));
             let pause = due.min().unwrap_or(self.settings.rotate_after);
-            let ended = match received.recv_timeout(pause) {
-                Ok(entry) => {
-                    self.add(entry);
-                    false
-                }
-                Err(error) => error == RecvTimeoutError::Disconnected,
-            };
+            let next = received.recv_timeout(pause);
+            let (ended, idle) = (
+                next == Err(RecvTimeoutError::Disconnected),
+                next == Err(RecvTimeoutError::Timeout),
+            );
+            if let Ok(entry) = next {
+                self.add(entry);
+            }
             let due = self.open.iter().filter(|(_, open)| {
                 ended
                     || open.bytes >= self.settings.rotate_bytes
@@ -150,7 +151,8 @@ impl JournalWork {
             for key in &due {
                 self.write(key);
             }
-            if !due.is_empty() {
+            // Files that the object store of the home did not take are tried again without new ones.
+            if idle || !due.is_empty() {
                 self.finish_round();
             }
             if ended {
