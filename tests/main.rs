@@ -19,6 +19,9 @@ mod resume;
 /// Studies: trials, workers that are killed, the best model published.
 mod tune;
 
+/// A home in an object store, shared by several machines.
+mod home;
+
 /// Retraining: reasons, gates, promotion, the way back, and a kill at every transition.
 mod watch;
 

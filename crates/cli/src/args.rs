@@ -51,13 +51,12 @@ Examples:
   cupola train --config configs/digits.toml       train from a config
   cupola tune --config configs/digits.toml        search for better values of its keys
   cupola serve --model digits                     answer predictions over HTTP
-  cupola predict --model digits --input rows.csv  the same numbers without a server"
+  cupola predict --model digits --input rows.csv  the same numbers without a server
+  cupola --home s3://team/ml models list          share a home in an object store"
 )]
 pub struct Cli {
-    /// Folder of runs, models and datasets, or an object store: s3://BUCKET/PREFIX, gs://, az:// or file:///PATH. Keys and
-    /// endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ENDPOINT_URL` and so on), a
-    /// cache is kept in `XDG_CACHE_HOME`
-    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR|URL")]
+    /// Folder or URL of runs, models, data
+    #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR")]
     pub home: PathBuf,
     /// Print the result as JSON on standard output, everything else on standard error
     #[arg(long, global = true)]

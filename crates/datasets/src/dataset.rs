@@ -69,7 +69,7 @@ impl Datasets {
         let _ = self.refresh(None);
         let found = folders(&self.root()).unwrap_or_default().into_iter().map(|(name, _)| name);
         let mut names: Vec<String> = found.filter(|name| checked(name).is_ok()).collect();
-        names.retain(|name| !self.versions(name).is_empty());
+        names.retain(|name| self.stored_versions(name).is_ok_and(|versions| !versions.is_empty()));
         names
     }
 

@@ -135,10 +135,8 @@ impl JournalWork {
                 .map(|open| self.settings.rotate_after.saturating_sub(open.since.elapsed()));
             let pause = due.min().unwrap_or(self.settings.rotate_after);
             let next = received.recv_timeout(pause);
-            let (ended, idle) = (
-                next == Err(RecvTimeoutError::Disconnected),
-                next == Err(RecvTimeoutError::Timeout),
-            );
+            let (ended, idle) =
+                (next == Err(RecvTimeoutError::Disconnected), next == Err(RecvTimeoutError::Timeout));
             if let Ok(entry) = next {
                 self.add(entry);
             }

@@ -39,8 +39,8 @@ impl Home {
             }
             Reference::Alias { name, alias } => {
                 let aliases = Aliases::read(self, name)?;
-                // A model with an alias exists.
-                if !aliases.contains_key(alias.as_str()) {
+                // In an object store an alias needs no listing to be found.
+                if self.remote().is_none() || !aliases.contains_key(alias.as_str()) {
                     self.require_model(name)?;
                 }
                 let Some(version) = aliases.get(alias.as_str()) else {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use cupola_store::{Remote, is_plain_file_name};
+use cupola_store::{Remote, is_plain_file_name, write_file};
 
 use crate::error::{Error, io};
 use crate::home::Home;
@@ -14,6 +14,7 @@ use crate::run::{RECORD, RunFolder, Status};
 const FILE_LIMIT: u64 = 256 << 20;
 /// File of a run that was trained in this folder: its lock.
 const OWN: &str = ".lock";
+const CONFIG: &str = "config.toml";
 
 impl Home {
     /// Copies the records and configs of all runs that the cache lacks, and uploads ended runs of this machine that the
@@ -22,14 +23,14 @@ impl Home {
         let Some(remote) = self.remote() else { return Ok(()) };
         let Some(found) = remote.listing("runs/") else { return Ok(()) };
         let keys: BTreeSet<String> = found.into_iter().map(|object| object.key).collect();
-        let wanted = |file: &str| {
-            let ids = keys.iter().filter_map(|key| key.strip_prefix("runs/")?.strip_suffix(file));
-            let ids = ids.filter_map(|id| id.strip_suffix('/')).filter(|id| is_plain_file_name(id));
-            ids.map(|id| format!("runs/{id}/{file}")).collect::<Vec<_>>()
-        };
+        let ids =
+            keys.iter().filter_map(|key| key.strip_prefix("runs/")?.strip_suffix(RECORD)?.strip_suffix('/'));
+        let ids: Vec<&str> = ids.filter(|id| is_plain_file_name(id)).collect();
+        self.copy_again(remote, &ids)?;
         // The record comes last, so that a listed run has its config.
-        remote.copy_missing(wanted("config.toml").into_iter().filter(|key| keys.contains(key)))?;
-        remote.copy_missing(wanted(RECORD))?;
+        let key = |file| ids.iter().map(move |id| format!("runs/{id}/{file}"));
+        remote.copy_missing(key(CONFIG).filter(|key| keys.contains(key)))?;
+        remote.copy_missing(key(RECORD))?;
         for (id, folder) in RunFolder::folders(self)? {
             let ended = || folder.own_record().is_some_and(|record| record.status.is_end());
             if !keys.contains(&format!("runs/{id}/{RECORD}")) && ended() {
@@ -37,6 +38,31 @@ impl Home {
             }
         }
         Ok(())
+    }
+
+    /// Copies the records of runs that had not finished when they were copied, and drops the other files of those that went
+    /// on since.
+    fn copy_again(&self, remote: &Remote, ids: &[&str]) -> Result<(), Error> {
+        let unfinished = |id: &&&str| {
+            let folder = RunFolder::at(self, id);
+            let record = folder.own_record().filter(|_| !folder.path().join(OWN).exists());
+            record.is_some_and(|record| record.status != Status::Finished)
+        };
+        let keys: Vec<String> =
+            ids.iter().filter(unfinished).map(|id| format!("runs/{id}/{RECORD}")).collect();
+        remote.read_all(&keys, |key, bytes| {
+            let path = self.root().join(key);
+            if fs::read(&path).is_ok_and(|known| known == bytes) {
+                return Ok(());
+            }
+            for entry in fs::read_dir(path.parent().unwrap_or(&path)).into_iter().flatten().flatten() {
+                let kept = [RECORD, CONFIG].iter().any(|name| entry.file_name() == *name);
+                if !kept {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+            Ok(write_file(&path, &bytes)?)
+        })
     }
 
     /// Copies the other files of a run that the cache lacks.

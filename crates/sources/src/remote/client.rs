@@ -23,8 +23,8 @@ use crate::runtime::io_runtime;
 use crate::secret::Secrets;
 
 /// Time for an operation on a small object, with its retries.
-const SMALL_DEADLINE: Duration = Duration::from_secs(45);
-/// Time for one range of a large object, or one upload of a part of it.
+const SMALL_DEADLINE: Duration = Duration::from_secs(20);
+/// Slowest transfer of a large object that is waited for, in bytes per second.
 const BYTES_PER_SECOND: u64 = 64 << 10;
 /// Bytes of one range request: 16 MiB.
 const RANGE: u64 = 16 << 20;

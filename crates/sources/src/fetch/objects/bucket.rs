@@ -69,7 +69,7 @@ pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Err
 /// cache.
 pub(crate) fn bucket_of_home(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
     let retries =
-        RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(25), ..RetryConfig::default() };
+        RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(15), ..RetryConfig::default() };
     opened(shown, url, Some(retries))
 }
 
