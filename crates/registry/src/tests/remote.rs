@@ -11,7 +11,7 @@ use super::*;
 fn machine(folder: &Path, name: &str) -> Home {
     let cache = folder.join(name);
     let client = Arc::new(FolderClient::new(folder.join("store")));
-    Remote::attach(&cache, "test://team/home", client, Box::new(drop));
+    Remote::attach(&cache, "test://team/home", client, Box::new(|_| {}));
     Home::new(cache)
 }
 

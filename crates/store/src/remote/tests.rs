@@ -65,7 +65,7 @@ impl ObjectClient for Unreliable {
 }
 
 fn remote(folder: &Path, cache: &str, client: Arc<dyn ObjectClient>) -> Arc<Remote> {
-    Remote::attach(&folder.join(cache), "test://home/", client, Box::new(drop))
+    Remote::attach(&folder.join(cache), "test://home/", client, Box::new(|_| {}))
 }
 
 #[test]
