@@ -155,9 +155,10 @@ pub(super) fn input_kind(kind: ColumnType) -> Option<ObservedKind> {
 fn target_kind(target: &FittedTarget) -> Option<ObservedKind> {
     match target {
         FittedTarget::Category { .. } => Some(ObservedKind::Category),
-        FittedTarget::Number { .. } | FittedTarget::Forecast { .. } | FittedTarget::Reconstruct { .. } => {
-            Some(ObservedKind::Number)
-        }
+        FittedTarget::Number { .. }
+        | FittedTarget::Forecast { .. }
+        | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Rank { .. } => Some(ObservedKind::Number),
         FittedTarget::Embedding { .. } | FittedTarget::NextToken { .. } => None,
     }
 }
