@@ -13,6 +13,9 @@ mod support;
 /// Path from a raw file to a served prediction.
 mod walk;
 
+/// Rankings, from a config to a served score.
+mod rank;
+
 /// Runs that are killed at any moment and resumed.
 mod resume;
 

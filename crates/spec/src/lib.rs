@@ -52,7 +52,7 @@ pub use evaluate::{
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, RankLoss,
     RealmlpFamily, Recurrence, ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily,
     TextTransformerFamily, TreesSpec, Trend, VitFamily,
 };

@@ -57,6 +57,14 @@ pub enum Error {
         /// Names of the model's targets.
         known: String,
     },
+    /// Errors of single rows of a ranking.
+    #[error(
+        "`{target}` is a ranking, whose rows have no errors of their own; measure it by `cupola evaluate --data` on rows with their groups"
+    )]
+    RankingOutcomes {
+        /// Name of the target.
+        target: String,
+    },
     /// A file that the user named cannot be read.
     #[error("failed to read {path}: {source}; check the path")]
     Read {
@@ -314,6 +322,7 @@ impl Error {
             | Self::Prepare(_)
             | Self::Draft { .. }
             | Self::UnknownTarget { .. }
+            | Self::RankingOutcomes { .. }
             | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }

@@ -31,6 +31,8 @@ pub struct DraftRequest {
     pub target: Option<String>,
     /// Kind of the target; `None` to infer it.
     pub kind: Option<TargetKind>,
+    /// Column of the groups of a ranking; `None` for any other kind.
+    pub group: Option<String>,
     /// Name of the run; `None` for one of the source.
     pub name: Option<String>,
 }
@@ -47,6 +49,8 @@ pub enum DraftRole {
     Time,
     /// Key that tells series apart.
     Key,
+    /// Name of the group that a row is ranked in.
+    Group,
     /// Column that is not used.
     LeftOut,
 }

@@ -26,6 +26,7 @@ pub fn run(home: &Home, ui: Ui, args: &InitArgs) -> Result<()> {
         source: args.data.clone(),
         target: args.target.clone(),
         kind: args.kind.map(DraftTargetKind::kind),
+        group: args.group.clone(),
         name: args.name.clone(),
     })?;
     let text = draft.to_toml();

@@ -130,6 +130,7 @@ fn described(name: &str, column: &DraftColumn) -> String {
         (DraftRole::Target, _) => "target",
         (DraftRole::Time, _) => "time",
         (DraftRole::Key, _) => "key",
+        (DraftRole::Group, _) => "group",
         (DraftRole::Input, Some(kind)) => kind,
     };
     let alone = name == column.name && !column.reason.contains('`');

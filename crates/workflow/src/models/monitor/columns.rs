@@ -45,7 +45,9 @@ impl MonitoredColumns {
         };
         let outputs = plan.targets.iter().filter_map(|target| Some((target, target_kind(target)?)));
         let outputs: Vec<(&FittedTarget, ObservedKind)> = outputs.collect();
-        let with_column = outputs.iter().filter_map(|(target, kind)| Some((target.column()?, *kind)));
+        // Grades are compared within their group, which requests do not have.
+        let compared = outputs.iter().filter(|(target, _)| target.group().is_none());
+        let with_column = compared.filter_map(|(target, kind)| Some((target.column()?, *kind)));
         let classes = outputs.iter().flat_map(|(target, _)| match target {
             FittedTarget::Category { classes, .. } if classes.len() <= MOST_CLASSES => {
                 classes.iter().map(|class| (target.name(), class.as_str())).collect()
@@ -155,9 +157,10 @@ pub(super) fn input_kind(kind: ColumnType) -> Option<ObservedKind> {
 fn target_kind(target: &FittedTarget) -> Option<ObservedKind> {
     match target {
         FittedTarget::Category { .. } => Some(ObservedKind::Category),
-        FittedTarget::Number { .. } | FittedTarget::Forecast { .. } | FittedTarget::Reconstruct { .. } => {
-            Some(ObservedKind::Number)
-        }
+        FittedTarget::Number { .. }
+        | FittedTarget::Forecast { .. }
+        | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Rank { .. } => Some(ObservedKind::Number),
         FittedTarget::Embedding { .. } | FittedTarget::NextToken { .. } => None,
     }
 }
