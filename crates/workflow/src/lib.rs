@@ -24,7 +24,9 @@ mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
-pub use config::draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
+pub use config::draft::{
+    Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining, PRODUCTION, ProjectDraft,
+};
 pub use cupola_tune::{JournalTrialState, ParamImportance};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};

@@ -15,7 +15,8 @@ Examples:
   cupola init --data book.txt --kind next_token                 a language model
   cupola init --data hits.csv --target grade --kind rank --group query
                                                                 the order of the rows of each query
-  cupola init --data churn.csv --target churn --output -        print the config")]
+  cupola init --data churn.csv --target churn --output -        print the config
+  cupola init --project churn --data churn.csv --target churn   a repository whose CI judges and publishes")]
 pub struct InitArgs {
     /// File, glob, folder, URL or dataset of the rows
     #[arg(long, value_name = "SOURCE")]
@@ -35,7 +36,11 @@ pub struct InitArgs {
     /// File to write; - prints the config
     #[arg(long, value_name = "FILE", default_value = "run.toml")]
     pub output: PathBuf,
-    /// Replace the file if it exists
+    /// Write a repository instead: config, data contract, gate, tests, one script with every step, and workflows for
+    /// GitHub, GitLab and Bitbucket
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub project: Option<PathBuf>,
+    /// Replace files that exist
     #[arg(long)]
     pub force: bool,
 }

@@ -5,8 +5,10 @@
 //! TOML text ([`Draft::to_toml`]) that trains as it is.
 
 mod columns;
+mod contract;
 mod model;
 mod pictures;
+mod project;
 mod sample;
 mod series;
 mod target;
@@ -17,6 +19,7 @@ use cupola_spec::{Decimal, Family, Input, Kind, Series, Target, TargetKind};
 use serde::Serialize;
 
 use self::columns::Columns;
+pub use self::project::{PRODUCTION, ProjectDraft};
 use self::sample::DataSample;
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -199,6 +202,11 @@ impl Session<'_> {
     /// Sources that cannot be read; [`Error::Draft`] for a target that is missing or cannot be learned, or data without
     /// a usable input.
     pub fn draft(&self, request: &DraftRequest) -> Result<Draft, Error> {
+        Ok(self.drafted(request)?.0)
+    }
+
+    /// Draft, and the rows that it was made of.
+    fn drafted(&self, request: &DraftRequest) -> Result<(Draft, DataSample), Error> {
         let language_model = request.kind == Some(TargetKind::NextToken);
         let paragraphs = language_model && sample::may_be_plain_text(&request.source);
         let data = DataSample::read(self, &request.source, paragraphs)?;
@@ -235,7 +243,7 @@ impl Session<'_> {
             ));
         }
         draft.model = model::choose(&draft);
-        Ok(draft)
+        Ok((draft, data))
     }
 }
 
