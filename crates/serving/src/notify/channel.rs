@@ -132,7 +132,7 @@ fn reason(error: reqwest::Error) -> String {
 }
 
 /// Text with the values of variables in place of `${NAME}`.
-fn resolved(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+pub(crate) fn resolved(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, behind)) = rest.split_once("${") {
         let Some((name, behind)) = behind.split_once('}') else { break };

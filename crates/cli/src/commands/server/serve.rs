@@ -141,6 +141,9 @@ fn server(
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
     }
+    if let Some(limits) = &spec.limits {
+        server = server.with_shared_limits(limits.clone());
+    }
     Ok(server)
 }
 
