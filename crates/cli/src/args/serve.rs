@@ -111,6 +111,9 @@ pub struct ServeArgs {
     /// OpenTelemetry collector that receives traces over gRPC (`http://HOST:4317`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp: Option<String>,
+    /// File of keys, such as a secret that a cluster mounts; read again when it changes [default: keys.json in the home]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<std::path::PathBuf>,
     /// Serve without keys even if --host can be reached from other machines
     #[arg(long)]
     pub open: bool,

@@ -41,7 +41,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
-    let keys = KeyRing::from_file(KeyFile::new(home.root()))?;
+    let keys = KeyRing::from_file(key_file(home, args)?)?;
     check(home, args, &spec, &keys)?;
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
@@ -96,6 +96,17 @@ async fn stop_signal(term: &mut Signal, int: &mut Signal) -> i32 {
         _ = term.recv() => SignalKind::terminate().as_raw_value(),
         _ = int.recv() => SignalKind::interrupt().as_raw_value(),
     }
+}
+
+/// File of `--keys`, which must exist, or that of the home, which may be missing.
+fn key_file(home: &Home, args: &ServeArgs) -> Result<KeyFile> {
+    let Some(path) = &args.keys else { return Ok(KeyFile::new(home.root())) };
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(
+            UserError::new(format!("failed to read {}: {error}", path.display()), "check --keys").into()
+        );
+    }
+    Ok(KeyFile::at(path.clone()))
 }
 
 /// Refuses to serve nothing, and to serve other machines without keys.
