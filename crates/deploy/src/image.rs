@@ -20,3 +20,6 @@ pub use program::ProgramFile;
 pub use reference::ImageReference;
 pub use serve::ImageServe;
 pub use write::{ImageLayerReport, ImageReport, ImageRequest, write_image};
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use super::serve::ImageServe;
 const SECOND: u64 = 1_000_000_000;
 
 /// Everything that decides an image, and its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ImageRequest {
     /// Models and options of the server.
     pub serve: ImageServe,
