@@ -95,7 +95,7 @@ fn serving(error: &cupola_serving::Error) -> bool {
 fn http(error: &cupola_http::Error) -> bool {
     match error {
         cupola_http::Error::Serving(error) => serving(error),
-        cupola_http::Error::System(_) => false,
+        cupola_http::Error::System(_) | cupola_http::Error::Health { .. } => false,
         cupola_http::Error::Bind { .. } | cupola_http::Error::Tls { .. } => true,
     }
 }

@@ -23,4 +23,4 @@ mod server;
 mod state;
 
 pub use error::Error;
-pub use server::{BoundAddresses, ListenConfig, Server, ServerSettings};
+pub use server::{BoundAddresses, ListenConfig, Server, ServerSettings, check_ready};

@@ -4,6 +4,7 @@ mod activity;
 mod connection;
 mod connections;
 mod drain;
+mod health;
 mod listener;
 mod patience;
 mod response;
@@ -33,6 +34,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::activity::ConnectionLimits;
 use self::connections::ConnectionTable;
+pub use self::health::check_ready;
 use self::listener::Listener;
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
 use crate::error::Error;

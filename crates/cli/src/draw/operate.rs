@@ -1,10 +1,12 @@
 //! Drawing of monitoring, retraining and jobs on a cluster.
 
+mod deploy;
 mod drift;
 mod performance;
 mod submit;
 mod watch;
 
+pub use self::deploy::{ByteProgress, show_image};
 pub use self::drift::show_drift;
 pub use self::performance::show_performance;
 pub use self::submit::*;

@@ -38,6 +38,11 @@ const LOG_KEY: &str = "log.key";
 const LAST_WORK: Duration = Duration::from_secs(10);
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
+    if let Some(url) = &args.health {
+        cupola_http::check_ready(url)?;
+        ui.line(format!("ready   {url}"));
+        return Ok(());
+    }
     let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
