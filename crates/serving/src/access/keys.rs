@@ -102,7 +102,8 @@ impl KeyRing {
         let token = token.filter(|token| token.len() <= MAX_KEY_BYTES);
         let parts = token.and_then(|token| token.strip_prefix("cpl_")?.split_once('_'));
         let (id, secret) = parts.ok_or(Denial::Unknown)?;
-        let key = state.keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
+        let key =
+            state.keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
         self.usage.admit(key)?;
         Ok(Caller::Key(Arc::clone(key)))
     }

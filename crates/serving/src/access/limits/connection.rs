@@ -38,7 +38,9 @@ impl StoreAddress {
         }
         let database = url.path().trim_start_matches('/');
         if !database.is_empty() {
-            let number: u16 = database.parse().map_err(|_| format!("expected a number of a database, found `{database}`"))?;
+            let number: u16 = database
+                .parse()
+                .map_err(|_| format!("expected a number of a database, found `{database}`"))?;
             greeting.push(vec!["SELECT".to_owned(), number.to_string()]);
         }
         Ok(Self { host, port: url.port().unwrap_or(PORT), greeting })
