@@ -171,6 +171,7 @@ impl RunFolder {
     /// [`Error::Store`] for a text that is no name.
     pub fn named(home: &Home, id: &str) -> Result<Option<Self>, Error> {
         let name = Name::new(id)?;
+        home.refresh_runs()?;
         let folder = Self::at(home, name.as_str());
         Ok(folder.own_record().is_some().then_some(folder))
     }
