@@ -182,7 +182,7 @@ impl RunFolder {
     /// [`Error::Unknown`] with the most similar id, [`Error::Ambiguous`] for the beginning of several.
     pub fn open(home: &Home, id: &str) -> Result<Self, Error> {
         let found = Self::find(home, id)?;
-        home.fetch_run(&found)?;
+        found.fetch()?;
         Ok(found)
     }
 
