@@ -95,6 +95,11 @@ impl Home {
     }
 
     pub(crate) fn unknown(&self, what: &'static str, name: String, hint: String) -> Error {
+        if let Some(remote) = self.remote().filter(|remote| !remote.is_reachable()) {
+            let why = format!("no answer, and the cache has no {what} `{name}`; check the network");
+            let location = remote.url().to_owned();
+            return cupola_store::Error::Remote { location, why, transient: true }.into();
+        }
         Error::Unknown { what, name, home: self.location(), hint, list: "cupola models list" }
     }
 }

@@ -171,6 +171,7 @@ impl RunFolder {
     /// [`Error::Store`] for a text that is no name.
     pub fn named(home: &Home, id: &str) -> Result<Option<Self>, Error> {
         let name = Name::new(id)?;
+        home.refresh_runs()?;
         let folder = Self::at(home, name.as_str());
         Ok(folder.own_record().is_some().then_some(folder))
     }
@@ -181,7 +182,7 @@ impl RunFolder {
     /// [`Error::Unknown`] with the most similar id, [`Error::Ambiguous`] for the beginning of several.
     pub fn open(home: &Home, id: &str) -> Result<Self, Error> {
         let found = Self::find(home, id)?;
-        home.fetch_run(&found)?;
+        found.fetch()?;
         Ok(found)
     }
 

@@ -113,10 +113,11 @@ impl StagedPackage {
         let version = self.manifest.version;
         let path = self.folder.join(version.to_string());
         if let Err(error) = self.staged.commit_as(&path) {
-            // Another process of this machine may have listed the version meanwhile; its files are then downloaded.
+            // Another process of this machine may have listed the version meanwhile, which has no files then.
             if !path.join(MANIFEST).is_file() {
                 return Err(error.into());
             }
+            home.fetch_version(&name, version)?;
         }
         remote.forget_listings();
         if !keep_latest {

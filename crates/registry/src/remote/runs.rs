@@ -64,17 +64,6 @@ impl Home {
             Ok(write_file(&path, &bytes)?)
         })
     }
-
-    /// Copies the other files of a run that the cache lacks.
-    pub(crate) fn fetch_run(&self, folder: &RunFolder) -> Result<(), Error> {
-        let Some((remote, key)) = Remote::containing(folder.path()) else { return Ok(()) };
-        if folder.path().join(OWN).exists() {
-            return Ok(());
-        }
-        let found = remote.listing(&format!("{key}/")).unwrap_or_default();
-        let limited = found.into_iter().filter(|object| object.bytes <= FILE_LIMIT);
-        Ok(remote.copy_missing(limited.map(|object| object.key))?)
-    }
 }
 
 impl Status {
@@ -85,6 +74,17 @@ impl Status {
 }
 
 impl RunFolder {
+    /// Copies the other files of this run from the object store of its home, if the cache lacks them.
+    pub(crate) fn fetch(&self) -> Result<(), Error> {
+        let Some((remote, key)) = Remote::containing(self.path()) else { return Ok(()) };
+        if self.path().join(OWN).exists() {
+            return Ok(());
+        }
+        let found = remote.listing(&format!("{key}/")).unwrap_or_default();
+        let limited = found.into_iter().filter(|object| object.bytes <= FILE_LIMIT);
+        Ok(remote.copy_missing(limited.map(|object| object.key))?)
+    }
+
     /// Uploads the files of a run to the object store of its home, if it has one: the record last, since it makes the run
     /// visible. A failure is a warning; the next listing of runs tries again.
     pub(crate) fn share(&self) {
