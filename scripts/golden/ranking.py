@@ -95,9 +95,9 @@ for truncation in (30, 5):
                                 for pair in all_gradients(scores, grades, sizes, truncation, weighted)]})
 fits = []
 for rounds, truncation in ((1, 30), (3, 30), (3, 3)):
-    # LightGBM estimates the rows of each bin from its rounded Hessian; with a large sum of Hessians in each leaf this
+    # LightGBM estimates the rows of a leaf from Hessians, rounded bin by bin; with a large sum of them in each leaf this
     # decides nothing.
-    params = plain({"num_leaves": 6, "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 0.5, "learning_rate": 0.3,
+    params = plain({"num_leaves": 4, "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 2.0, "learning_rate": 0.3,
                     "lambdarank_truncation_level": truncation})
     model = lgb.train(params, lgb.Dataset(x, grades, group=sizes, params=params), rounds)
     raw = model.predict(x, raw_score=True)

@@ -84,9 +84,9 @@ fn scores_of_rankings_are_those_of_lightgbm() {
         let options = BoostOptions {
             rounds: case.rounds,
             learning_rate: 0.3,
-            leaves: 6,
+            leaves: 4,
             leaf_rows: 1,
-            leaf_weight: 0.5,
+            leaf_weight: 2.0,
             ..BoostOptions::default()
         };
         let matrix = BinnedMatrix::fit(&rows.table(), options.bins);
