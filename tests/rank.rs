@@ -56,11 +56,16 @@ fn a_ranking_is_trained_evaluated_and_served() {
     for name in ["ndcg_at_5", "ndcg", "map", "mrr", "loss"] {
         assert!((0.0..=1.0).contains(&number(&metrics[name])), "{name}: {trained}");
     }
-    let baseline = &trained["baseline"];
-    assert!(trained.to_string().contains("a random order"), "{trained}");
-    assert!(baseline.is_null() || number(&baseline["splits"]["test"]["ndcg_at_10"]) < 0.93, "{baseline}");
+    let summary = &trained["summary"];
+    assert_eq!(
+        (&summary["metric"], &summary["baseline"]["model"]),
+        (&json!("ndcg_at_10"), &json!("a random order"))
+    );
+    assert!(number(&summary["test"]) > number(&summary["baseline"]["test"]) + 0.1, "{summary}");
+    let important: Vec<&Value> = summary["importance"].as_array().unwrap().iter().collect();
+    assert!(important.iter().any(|one| one["column"] == "price"), "{summary}");
     // Scores order the rows of a query, and requests have no query.
-    let row = |price: f64, stars: u32, kind: &str| json!({ "price": price, "stars": stars, "kind": kind });
+    let row = |price: f64, stars: u32, kind: &str| json!({ "price": price, "stars": stars, "kind": kind, "part": "test" });
     let score = |row: &Value| number(&home.predict_one(row)["grade"]["value"]);
     assert!(score(&row(45.0, 5, "hotel")) > score(&row(190.0, 1, "hostel")));
     let shown = home.json(&["models", "show", "mail"]);

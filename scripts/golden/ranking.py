@@ -79,7 +79,7 @@ rows = sum(sizes)
 # Few distinct values, so that both have the same bins.
 x = np.round(rng.normal(size=(rows, 3)), 1)
 utility = x[:, 0] + 0.5 * np.abs(x[:, 1]) + 0.3 * rng.normal(size=rows)
-grades = np.clip(np.round(utility + 1), 0, 4)
+grades = np.clip(np.round(utility + 1), 0, 4) + 0.0
 # A group of equal grades, and one without relevant rows.
 ends = np.cumsum(sizes)
 grades[ends[4]:ends[5]] = 2
@@ -94,13 +94,14 @@ for truncation in (30, 5):
                       "pairs": [[float(f"{v:.8g}") for v in pair]
                                 for pair in all_gradients(scores, grades, sizes, truncation, weighted)]})
 fits = []
-for more in ({}, {"lambdarank_truncation_level": 3}):
-    # LightGBM estimates the rows of each bin from its rounded Hessian; with one row a leaf this decides nothing.
-    params = plain({"num_leaves": 8, "min_data_in_leaf": 1, "learning_rate": 0.3, **more})
-    model = lgb.train(params, lgb.Dataset(x, grades, group=sizes, params=params), 3)
+for rounds, truncation in ((1, 30), (3, 30), (3, 3)):
+    # LightGBM estimates the rows of a leaf from Hessians, rounded bin by bin; with a large sum of them in each leaf this
+    # decides nothing.
+    params = plain({"num_leaves": 4, "min_data_in_leaf": 0, "min_sum_hessian_in_leaf": 2.0, "learning_rate": 0.3,
+                    "lambdarank_truncation_level": truncation})
+    model = lgb.train(params, lgb.Dataset(x, grades, group=sizes, params=params), rounds)
     raw = model.predict(x, raw_score=True)
-    fits.append({"truncation": more.get("lambdarank_truncation_level", 30),
-                 "scores": [float(f"{score:.7g}") for score in raw]})
+    fits.append({"rounds": rounds, "truncation": truncation, "scores": [float(f"{score:.7g}") for score in raw]})
 OUT.write_text(json.dumps({
     "version": lgb.__version__, "sizes": sizes, "numbers": [round(float(v), 1) for v in x.ravel()],
     "grades": grades.tolist(), "scores": scores.tolist(), "gradients": cases, "fits": fits,

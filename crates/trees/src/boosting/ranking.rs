@@ -3,6 +3,7 @@
 //! `LambdaMART` (Burges 2010, sections 3 and 4) in the form of `LightGBM`'s `lambdarank`: the logistic loss of each pair is
 //! weighted by the change of the group's NDCG if both rows change places.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use cupola_eval::RankedGroups;
@@ -116,10 +117,11 @@ impl RowGroups {
         let (mut found, mut sum) = (vec![[0.0_f64; 2]; out.len()], 0.0);
         for (place, first) in ranked.iter().enumerate().take(self.truncation) {
             for (further, second) in ranked.iter().enumerate().skip(place + 1) {
-                if first.grade.total_cmp(&second.grade).is_eq() {
-                    continue;
-                }
-                let (high, low) = if first.grade > second.grade { (first, second) } else { (second, first) };
+                let (high, low) = match first.grade.partial_cmp(&second.grade) {
+                    Some(Ordering::Greater) => (first, second),
+                    Some(Ordering::Less) => (second, first),
+                    _ => continue,
+                };
                 let difference = high.score - low.score;
                 let mut factor = 1.0;
                 if weight == PairWeight::Ndcg {

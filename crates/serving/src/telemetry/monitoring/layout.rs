@@ -110,6 +110,7 @@ mod tests {
                 positive: None,
                 length: None,
                 frequency: None,
+                orders: None,
             }],
             window: None,
             query: None,

@@ -26,6 +26,7 @@ struct GradientCase {
 
 #[derive(Deserialize)]
 struct FitCase {
+    rounds: usize,
     truncation: usize,
     scores: Vec<f64>,
 }
@@ -81,10 +82,11 @@ fn scores_of_rankings_are_those_of_lightgbm() {
     for case in &golden.fits {
         let rows = Rows { numbers: golden.numbers.clone(), values: golden.grades.clone(), ..Rows::default() };
         let options = BoostOptions {
-            rounds: 3,
+            rounds: case.rounds,
             learning_rate: 0.3,
-            leaves: 8,
+            leaves: 4,
             leaf_rows: 1,
+            leaf_weight: 2.0,
             ..BoostOptions::default()
         };
         let matrix = BinnedMatrix::fit(&rows.table(), options.bins);
@@ -96,7 +98,7 @@ fn scores_of_rankings_are_those_of_lightgbm() {
         let own = scores(&found, &matrix);
         let far = own.iter().zip(&case.scores).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         // LightGBM reads the sigmoid from a table.
-        assert!(own.len() == case.scores.len() && far < 1e-3, "truncation {}: {far}", case.truncation);
+        assert!(own.len() == case.scores.len() && far < 1e-3, "{} rounds, truncation {}: {far}", case.rounds, case.truncation);
     }
 }
 
