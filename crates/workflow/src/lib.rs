@@ -25,7 +25,8 @@ mod tune;
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
 pub use config::draft::{
-    Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining, PRODUCTION, ProjectDraft,
+    Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining, PRODUCTION,
+    ProjectDraft,
 };
 pub use cupola_tune::{JournalTrialState, ParamImportance};
 pub use data::stages::{StageNode, StageState};

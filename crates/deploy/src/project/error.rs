@@ -62,7 +62,10 @@ impl ProjectError {
             Self::Exists { .. } | Self::InTheWay { .. } | Self::Data { .. } => true,
             Self::Io { source, .. } => {
                 use std::io::ErrorKind as K;
-                matches!(source.kind(), K::NotFound | K::PermissionDenied | K::NotADirectory | K::IsADirectory)
+                matches!(
+                    source.kind(),
+                    K::NotFound | K::PermissionDenied | K::NotADirectory | K::IsADirectory
+                )
             }
         }
     }

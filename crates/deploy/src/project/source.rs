@@ -90,15 +90,13 @@ impl ProjectSource {
         Self::copied(source, format!("{FOLDER}/{pattern}"), files.collect::<Result<_, ProjectError>>()?)
     }
 
-    fn copied(
-        data: &str,
-        source: String,
-        files: Vec<(PathBuf, PathBuf)>,
-    ) -> Result<Self, ProjectError> {
-        let size = |(path, _): &(PathBuf, PathBuf)| fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+    fn copied(data: &str, source: String, files: Vec<(PathBuf, PathBuf)>) -> Result<Self, ProjectError> {
+        let size =
+            |(path, _): &(PathBuf, PathBuf)| fs::metadata(path).map(|file| file.len()).unwrap_or_default();
         let bytes: u64 = files.iter().map(size).sum();
         if bytes > LIMIT {
-            let reason = format!("{} MiB are too much for a repository, which holds {}", bytes >> 20, LIMIT >> 20);
+            let reason =
+                format!("{} MiB are too much for a repository, which holds {}", bytes >> 20, LIMIT >> 20);
             let remedy = "put it into an object store and give its address (s3://...), or track it with DVC in the project";
             return Err(ProjectError::Data { data: data.to_owned(), reason, remedy });
         }
@@ -175,7 +173,9 @@ mod tests {
         let project = home.path().join("project");
         fs::create_dir_all(project.join("data")).unwrap();
         fs::create_dir_all(home.path().join("photos/cat")).unwrap();
-        for file in ["rows.csv", "project/data/own.csv", "photos/cat/1.png", "photos/.hidden", "a.jsonl", "b.jsonl"] {
+        for file in
+            ["rows.csv", "project/data/own.csv", "photos/cat/1.png", "photos/.hidden", "a.jsonl", "b.jsonl"]
+        {
             fs::write(home.path().join(file), "1").unwrap();
         }
         let file = of(&home.path().join("rows.csv"), &project).unwrap();
@@ -195,7 +195,13 @@ mod tests {
 
     #[test]
     fn addresses_are_named() {
-        for address in ["https://host/rows.csv", "s3://bucket/*.parquet", "dataset:flights:3", "sqlite:shop.db", "${ROWS}"] {
+        for address in [
+            "https://host/rows.csv",
+            "s3://bucket/*.parquet",
+            "dataset:flights:3",
+            "sqlite:shop.db",
+            "${ROWS}",
+        ] {
             let source = ProjectSource::of(address, Path::new("project")).unwrap();
             assert_eq!(source, ProjectSource::Named { source: address.to_owned() });
         }

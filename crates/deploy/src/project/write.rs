@@ -106,7 +106,8 @@ impl Moves<'_> {
     fn undo(&self) {
         for (path, replaced) in self.done.iter().rev() {
             let target = self.folder.join(path);
-            let _ = if *replaced { fs::rename(self.old.join(path), &target) } else { fs::remove_file(&target) };
+            let _ =
+                if *replaced { fs::rename(self.old.join(path), &target) } else { fs::remove_file(&target) };
             let above = target.ancestors().skip(1).take_while(|above| *above != self.folder);
             above.for_each(|above| drop(fs::remove_dir(above)));
         }
@@ -136,7 +137,11 @@ fn check_places(folder: &Path, paths: &[PathBuf], force: bool) -> Result<(), Pro
 
 /// Folders above and at a path that do not exist yet, the deepest first.
 fn missing_folders(folder: &Path) -> Vec<PathBuf> {
-    folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).map(Path::to_owned).collect()
+    folder
+        .ancestors()
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .map(Path::to_owned)
+        .collect()
 }
 
 fn create_above(path: &Path) -> Result<(), ProjectError> {
@@ -165,8 +170,10 @@ mod tests {
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
@@ -186,7 +193,10 @@ mod tests {
 
         fs::write(folder.join("notes.txt"), "mine").unwrap();
         let error = write_project(&folder, &files("2"), &data, false).unwrap_err();
-        assert!(error.is_user_error() && error.to_string().contains("run.toml, tests/gate.toml; add --force"), "{error}");
+        assert!(
+            error.is_user_error() && error.to_string().contains("run.toml, tests/gate.toml; add --force"),
+            "{error}"
+        );
         assert_eq!(fs::read_to_string(folder.join("run.toml")).unwrap(), "1");
         write_project(&folder, &files("2"), &data, true).unwrap();
         assert_eq!(fs::read_to_string(folder.join("run.toml")).unwrap(), "2");

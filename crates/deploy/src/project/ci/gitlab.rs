@@ -79,7 +79,8 @@ fn artifacts(paths: Vec<&'static str>) -> GitlabArtifacts {
 /// YAML of the pipeline.
 pub(in crate::project) fn gitlab_pipeline() -> Result<String, ProjectError> {
     let rule = |condition| vec![GitlabRule { condition }];
-    let steps = |flag: &str, steps: &[&str]| steps.iter().map(|step| format!("./check {flag}{step}")).collect();
+    let steps =
+        |flag: &str, steps: &[&str]| steps.iter().map(|step| format!("./check {flag}{step}")).collect();
     let check = GitlabJob {
         stage: "check",
         rules: rule(MERGE_REQUEST),

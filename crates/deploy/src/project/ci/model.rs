@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::actions::{CHECKOUT, DOWNLOAD_ARTIFACT, UPLOAD_ARTIFACT};
 use super::github::{
-    GithubAccess, GithubConcurrency, GithubEvents, GithubInput, GithubJob, GithubPermissions, GithubRunner, GithubStep,
-    GithubTrigger, GithubWorkflow,
+    GithubAccess, GithubConcurrency, GithubEvents, GithubInput, GithubJob, GithubPermissions, GithubRunner,
+    GithubStep, GithubTrigger, GithubWorkflow,
 };
 use super::yaml::to_yaml;
 use super::{IMAGE, JUDGING, RELEASING, REPORTS, STORE_VARIABLES};
@@ -69,7 +69,10 @@ fn job(steps: Vec<GithubStep>) -> GithubJob {
         runs_on: GithubRunner::Hosted(RUNNER.to_owned()),
         timeout_minutes: 60,
         environment: None,
-        permissions: Some(GithubPermissions { contents: Some(GithubAccess::Read), ..GithubPermissions::default() }),
+        permissions: Some(GithubPermissions {
+            contents: Some(GithubAccess::Read),
+            ..GithubPermissions::default()
+        }),
         outputs: BTreeMap::new(),
         env: BTreeMap::new(),
         steps,
@@ -121,7 +124,8 @@ fn comment() -> GithubJob {
         ("PULL_REQUEST", "${{ github.event.pull_request.number }}"),
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let write = GithubPermissions { pull_requests: Some(GithubAccess::Write), ..GithubPermissions::default() };
+    let write =
+        GithubPermissions { pull_requests: Some(GithubAccess::Write), ..GithubPermissions::default() };
     GithubJob {
         needs: Some("check".to_owned()),
         condition: Some(COMMENTS.to_owned()),

@@ -14,7 +14,8 @@ pub(super) fn to_yaml(
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     let text = serde_saphyr::to_string_with_options(value, options)
         .map_err(|error| ProjectError::Yaml { file, reason: error.to_string() })?;
-    let comment: String = comment.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    let comment: String =
+        comment.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
     Ok(format!("{comment}{text}"))
 }
 

@@ -30,7 +30,9 @@ fn the_token_that_may_write_runs_nothing_of_the_change() {
     assert_eq!(jobs["check"]["permissions"], serde_json::json!({ "contents": "read" }));
     assert_eq!(jobs["comment"]["permissions"], serde_json::json!({ "pull-requests": "write" }));
     let steps = jobs["comment"]["steps"].as_array().unwrap();
-    assert!(steps.iter().all(|step| !step["uses"].as_str().unwrap_or_default().starts_with("actions/checkout")));
+    assert!(
+        steps.iter().all(|step| !step["uses"].as_str().unwrap_or_default().starts_with("actions/checkout"))
+    );
     // Secrets are those of an environment, which only the branch reaches.
     assert!(!jobs["check"].to_string().contains("secrets."));
     assert_eq!(jobs["publish"]["environment"], "production");
@@ -93,14 +95,21 @@ fn the_script_is_valid_and_names_are_quoted() {
     let early = bash(&["check", "publish"]);
     assert_eq!(early.status.code(), Some(1));
     let error = String::from_utf8_lossy(&early.stderr).into_owned();
-    assert!(error.contains("run ./check train first") && error.contains("the step publish failed"), "{error}");
+    assert!(
+        error.contains("run ./check train first") && error.contains("the step publish failed"),
+        "{error}"
+    );
 }
 
 #[test]
 fn no_placeholder_is_left() {
     for file in project_files(&request()).unwrap() {
         assert!(!file.text.contains("@NAME@") && !file.text.contains("@SHORT@"), "{}", file.path);
-        assert!(!["@DATA@", "@TESTS@", "@TARGET@"].iter().any(|mark| file.text.contains(mark)), "{}", file.path);
+        assert!(
+            !["@DATA@", "@TESTS@", "@TARGET@"].iter().any(|mark| file.text.contains(mark)),
+            "{}",
+            file.path
+        );
         assert!(file.text.ends_with('\n'), "{}", file.path);
         if let Ok(folder) = std::env::var("CUPOLA_PROJECT_OUT") {
             let path = Path::new(&folder).join(file.path);

@@ -19,10 +19,7 @@ const ROWS_FACTOR: u64 = 100;
 /// Conditions for rows of this profile; `classes` are all values of a target with classes.
 pub(super) fn contract(draft: &Draft, profile: &Profile, classes: Option<&[String]>) -> Vec<Expectation> {
     let rows = profile.columns.first().map_or(0, |column| column.rows);
-    let all = Expectation {
-        rows: Some([(rows / 2).max(1), rows.saturating_mul(ROWS_FACTOR)]),
-        ..on(None)
-    };
+    let all = Expectation { rows: Some([(rows / 2).max(1), rows.saturating_mul(ROWS_FACTOR)]), ..on(None) };
     let mut expectations = vec![all];
     expectations.extend(target(draft, classes));
     let used = draft.columns.iter().filter(|column| column.role != DraftRole::LeftOut);
@@ -35,7 +32,10 @@ pub(super) fn contract(draft: &Draft, profile: &Profile, classes: Option<&[Strin
 /// Conditions as TOML.
 pub(super) fn to_toml(expectations: &[Expectation]) -> String {
     let mut out = "\n".to_owned();
-    comment(&mut out, "The data contract: what `cupola data validate` and each training require of the rows.");
+    comment(
+        &mut out,
+        "The data contract: what `cupola data validate` and each training require of the rows.",
+    );
     for (index, expectation) in expectations.iter().enumerate() {
         let Ok(mut keys) = Table::try_from(expectation) else { continue };
         // `fail` is the default.
