@@ -110,7 +110,7 @@ fn gate(draft: &Draft, data: &DataSample, classes: Option<&Classes>) -> Vec<(&'s
             format!(">= {:.2}", below(classes.majority)),
         ),
         (TargetKind::Category, _) => {
-            add("better than chance, which has 0.5", "test/roc_auc", ">= 0.6".to_owned())
+            add("better than chance, which has 0.5", "test/roc_auc", ">= 0.6".to_owned());
         }
         (TargetKind::Number | TargetKind::Forecast, _) => {
             add("better than the mean for every row", "test/r2", ">= 0".to_owned());
