@@ -105,6 +105,9 @@ mod spelling;
 /// Configs that are drafted from the data.
 mod draft;
 
+/// Repositories for a model of one's own, whose steps run.
+mod project;
+
 /// Eight tasks from raw files to a served answer, without a config.
 mod first_hour;
 

@@ -7,6 +7,7 @@
 mod ci;
 mod error;
 mod files;
+mod shell;
 mod source;
 mod write;
 
@@ -17,5 +18,6 @@ pub use ci::{
 };
 pub use error::ProjectError;
 pub use files::{ProjectFile, ProjectRequest, ProjectTests, project_files};
+pub use shell::shell_word;
 pub use source::ProjectSource;
 pub use write::{WrittenProject, write_project};

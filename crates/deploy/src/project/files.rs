@@ -2,6 +2,7 @@
 
 use super::ci::{bitbucket_pipelines, dependabot, gitlab_pipeline, model_workflow, pre_commit_config};
 use super::error::ProjectError;
+use super::shell::shell_word;
 
 /// Model of one's own, as its project needs it.
 #[derive(Debug, Clone)]
@@ -90,15 +91,6 @@ fn readme(request: &ProjectRequest) -> String {
 /// Text within backquotes of one line of Markdown.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || c == '`' { ' ' } else { c }).collect()
-}
-
-/// Word of a POSIX shell: plain, or in single quotes.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

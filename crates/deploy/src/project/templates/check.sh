@@ -40,6 +40,12 @@ if ! command -v "$cupola" >/dev/null && [ -x build/bin/cupola ]; then
 fi
 device=(--device "${CUPOLA_DEVICE:-auto}")
 mkdir -p build
+# A CI sets variables that nobody gave to nothing, which a client of S3 takes for an address.
+for variable in AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION AWS_ENDPOINT_URL; do
+  if [ -z "${!variable:-}" ]; then
+    unset "$variable"
+  fi
+done
 
 fail() {
   echo "check: $1" >&2
@@ -50,6 +56,16 @@ fail() {
 model() {
   [ -s build/model ] || fail "no model was trained; run ./check train first"
   cat build/model
+}
+
+# Runs a command that ends with 1 for a broken gate, which is no failure here.
+judged() {
+  local code=0
+  "$@" 2>build/errors.txt || code=$?
+  if [ "$code" -gt 1 ]; then
+    cat build/errors.txt >&2
+    return "$code"
+  fi
 }
 
 setup() {
@@ -90,8 +106,9 @@ report() {
   local model page
   model=$(model)
   "$cupola" evaluate --model "$model" --format markdown >build/report.md
-  "$cupola" gate --model "$model" --format markdown >>build/report.md || [ $? = 1 ]
-  "$cupola" gate --model "$model" --format junit --out build/gate.xml || [ $? = 1 ]
+  echo >>build/report.md
+  judged "$cupola" gate --model "$model" --format markdown >>build/report.md
+  judged "$cupola" gate --model "$model" --format junit --out build/gate.xml
   page=$(sed -n 's/^report  *\(.*\)$/\1/p' build/train.txt | tail -n 1)
   if [ -f "$page" ]; then
     cp "$page" build/report.html
@@ -117,7 +134,7 @@ run_tests() {
   "$cupola" predict --model "$model" --input tests/invalid.jsonl --output build/invalid.jsonl "${device[@]}" \
     >/dev/null 2>build/invalid.txt || code=$?
   [ "$code" = 2 ] || fail "tests/invalid.jsonl has rows that must be refused with exit code 2, found $code"
-  echo "rows without their columns are refused: $(head -n 1 build/invalid.txt)"
+  echo "rows without their columns are refused: $(head -n 1 build/invalid.txt | cut -c 1-100)"
 }
 
 publish() {

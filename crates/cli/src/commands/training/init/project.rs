@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use cupola_deploy::{Error, ProjectRequest, ProjectSource, ProjectTests, project_files, write_project};
-use cupola_operate::shell_word;
+use cupola_deploy::{
+    Error, ProjectRequest, ProjectSource, ProjectTests, project_files, shell_word, write_project,
+};
 use cupola_registry::Home;
 use cupola_workflow::ProjectDraft;
 use serde_json::json;
