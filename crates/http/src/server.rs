@@ -221,7 +221,10 @@ impl Server {
     }
 
     /// Starts to exchange the use of keys with other servers, if the config names a store for it.
-    async fn share_limits(&mut self, stopped: watch::Receiver<bool>) -> Result<Option<JoinHandle<()>>, Error> {
+    async fn share_limits(
+        &mut self,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
         let Some(spec) = self.shared_limits.take() else { return Ok(None) };
         let mut limits = self.access.share_limits(&spec, self.telemetry.limit_metrics())?;
         limits.join().await;

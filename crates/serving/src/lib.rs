@@ -47,6 +47,6 @@ pub use pipeline::{
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
-    AlertMetrics, LimitMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings, OutcomeMetrics,
-    QueueTimes, Telemetry, TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
+    AlertMetrics, LimitMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings,
+    OutcomeMetrics, QueueTimes, Telemetry, TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
 };

@@ -22,7 +22,11 @@ pub struct LimitMetrics {
 
 impl LimitMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("cupola_limits_store_up", "1 while the store of the limits answers", self.up.clone());
+        registry.register(
+            "cupola_limits_store_up",
+            "1 while the store of the limits answers",
+            self.up.clone(),
+        );
         let help = "Servers among which the limits are divided";
         registry.register("cupola_limits_replicas", help, self.replicas.clone());
     }

@@ -121,7 +121,10 @@ mod tests {
             ("$0\r\n\r\n", text("")),
             ("$-1\r\n", Reply::Null),
             ("*-1\r\n", Reply::Null),
-            ("*2\r\n$1\r\na\r\n*1\r\n:1\r\n", Reply::Array(vec![text("a"), Reply::Array(vec![Reply::Integer(1)])])),
+            (
+                "*2\r\n$1\r\na\r\n*1\r\n:1\r\n",
+                Reply::Array(vec![text("a"), Reply::Array(vec![Reply::Integer(1)])]),
+            ),
         ] {
             assert_eq!(parse(bytes.as_bytes()), Ok(Some((expected, bytes.len()))), "{bytes:?}");
             for end in 0..bytes.len() {
@@ -134,7 +137,9 @@ mod tests {
 
     #[test]
     fn malformed_replies_are_refused() {
-        for bytes in ["HTTP/1.1 400\r\n", ":x\r\n", "$1\r\nabc\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "\r\n"] {
+        for bytes in
+            ["HTTP/1.1 400\r\n", ":x\r\n", "$1\r\nabc\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "\r\n"]
+        {
             assert!(parse(bytes.as_bytes()).is_err(), "{bytes:?}");
         }
         assert!(parse(&[b'+'; MAX_LINE + 2]).is_err());

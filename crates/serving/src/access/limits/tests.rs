@@ -117,13 +117,16 @@ fn replicas_admit_a_quota_together() {
     for (replicas, quota) in [(1, 1_000), (3, 1_000), (8, 1_000), (3, 2)] {
         let even = |number: u32| (number % replicas) as usize;
         let all = Fleet::new(replicas).admitted(&key(None, Some(quota)), (0.0, 20.0), 200.0, even);
-        // What the replicas admit in 100 ms at most.
+        // As many as come within 100 ms.
         let most = quota + 20;
         assert!((quota..=most).contains(&u64::from(all)), "{replicas} replicas: {all} of {quota}");
     }
     let mut fleet = Fleet::new(3);
     assert_eq!(fleet.admitted(&key(None, Some(1_000)), (0.0, 20.0), 200.0, |_| 1), 1_000);
-    assert!(fleet.tables[1].admit_at(&key(None, Some(1_000)), fleet.clock(21.0)).unwrap_err() > Duration::from_mins(1));
+    assert!(
+        fleet.tables[1].admit_at(&key(None, Some(1_000)), fleet.clock(21.0)).unwrap_err()
+            > Duration::from_mins(1)
+    );
 }
 
 #[test]
@@ -154,7 +157,10 @@ fn a_cold_replica_asks_at_once_and_a_fresh_answer_is_kept() {
     let mut keys = table.keys();
     let usage = keys.get_mut("k").unwrap();
     assert!(usage.is_due(began));
-    assert_eq!(usage.report("k"), UsageReport { id: "k".into(), rate: 30.0, tokens: 1, requests: 1, known: 0 });
+    assert_eq!(
+        usage.report("k"),
+        UsageReport { id: "k".into(), rate: 30.0, tokens: 1, requests: 1, known: 0 }
+    );
     usage.settle(UsageAnswer { tokens: 29.0, requests: 1 }, 3.0, began);
     assert!(!usage.is_due(began) && !usage.has_asked());
     // A third of 29 tokens.
