@@ -59,15 +59,12 @@ fn percent_decoded(text: &str) -> Result<String, InvalidAddress> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [first, behind @ ..] = rest {
         let hex = if *first == b'%' { behind.get(..2) } else { None };
-        match hex.and_then(|hex| const_hex::decode(hex).ok()) {
-            Some(decoded) => {
-                bytes.extend(decoded);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
+        if let Some(decoded) = hex.and_then(|hex| const_hex::decode(hex).ok()) {
+            bytes.extend(decoded);
+            rest = &behind[2..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
         }
     }
     String::from_utf8(bytes).map_err(|_| InvalidAddress("user and password must be UTF-8".to_owned()))
@@ -98,7 +95,9 @@ impl StoreConnection {
     pub async fn call(&mut self, commands: &[Vec<String>]) -> Result<Vec<Reply>, IoError> {
         let exchange = async {
             let mut bytes = Vec::new();
-            commands.iter().for_each(|command| encode(command, &mut bytes));
+            for command in commands {
+                encode(command, &mut bytes);
+            }
             self.stream.write_all(&bytes).await?;
             let mut answers = Vec::with_capacity(commands.len());
             while answers.len() < commands.len() {
