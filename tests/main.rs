@@ -40,6 +40,9 @@ mod protocol;
 /// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
 
+/// Several servers of one home: shared limits, canaries, leaving.
+mod replicas;
+
 /// Alerts of a server, and files for the programs that watch it.
 mod alerts;
 

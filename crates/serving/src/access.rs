@@ -63,7 +63,7 @@ impl AccessControl {
     /// [`Error::Limits`] for an invalid address, or a variable in it that is not set.
     pub fn share_limits(&mut self, spec: &RateLimits, metrics: LimitMetrics) -> Result<SharedLimits, Error> {
         let address = resolved(&spec.shared, |name| std::env::var(name).ok());
-        let address = address.map_err(|why| Error::Limits { why })?;
+        let address = address.map_err(|unset| Error::Limits { why: unset.to_string() })?;
         SharedLimits::new(self.keys.share_usage(spec.replicas), &address, spec, metrics)
     }
 

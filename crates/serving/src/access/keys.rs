@@ -91,7 +91,7 @@ impl KeyRing {
             && !token.starts_with("cpl_")
         {
             let key = tokens.verify(token).ok_or(Denial::Unknown)?;
-            self.usage.admit(&key)?;
+            self.usage.admit(&key).map_err(Denial::RateLimited)?;
             return Ok(Caller::Key(key));
         }
         let mut state = self.state();
@@ -104,7 +104,7 @@ impl KeyRing {
         let (id, secret) = parts.ok_or(Denial::Unknown)?;
         let key =
             state.keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
-        self.usage.admit(key)?;
+        self.usage.admit(key).map_err(Denial::RateLimited)?;
         Ok(Caller::Key(Arc::clone(key)))
     }
 

@@ -20,7 +20,6 @@ use tokio::sync::Notify;
 pub use self::shared::SharedLimits;
 use self::usage::{Clock, KeyUsage, UsageAnswer, UsageReport};
 use super::key_file::ApiKey;
-use super::keys::Denial;
 
 /// Callers whose use is counted at once. Beyond that, those are forgotten whose limits are untouched.
 const MAX_COUNTED: usize = 65_536;
@@ -66,12 +65,12 @@ impl UsageTable {
     /// Counts a request of a key.
     ///
     /// # Errors
-    /// [`Denial::RateLimited`] for a key that exceeds its limits.
-    pub fn admit(&self, key: &ApiKey) -> Result<(), Denial> {
+    /// Time until the next request is admitted, for a key that exceeds its limits.
+    pub fn admit(&self, key: &ApiKey) -> Result<(), Duration> {
         if key.rate.is_none() && key.quota.is_none() {
             return Ok(());
         }
-        self.admit_at(key, Clock::now()).map_err(Denial::RateLimited)
+        self.admit_at(key, Clock::now())
     }
 
     fn admit_at(&self, key: &ApiKey, clock: Clock) -> Result<(), Duration> {

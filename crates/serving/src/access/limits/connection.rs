@@ -16,6 +16,11 @@ const PORT: u16 = 6379;
 /// Most bytes of answers that wait for their end.
 const MAX_BYTES: usize = 4 << 20;
 
+/// Reason why an address is invalid.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct InvalidAddress(String);
+
 /// Address of a store, with user, password and number of the database.
 pub(super) struct StoreAddress {
     host: String,
@@ -26,10 +31,14 @@ pub(super) struct StoreAddress {
 
 impl StoreAddress {
     /// Parses `redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]`. The reason of an error holds no password.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+    pub fn parse(text: &str) -> Result<Self, InvalidAddress> {
+        let invalid = |why: &str| InvalidAddress(why.to_owned());
+        let url = Url::parse(text).map_err(|error| invalid(&error.to_string()))?;
         let host = url.host_str().filter(|host| !host.is_empty() && url.scheme() == "redis");
-        let host = host.ok_or("expected redis://HOST:PORT")?.trim_matches(['[', ']']).to_owned();
+        let host = host
+            .ok_or_else(|| invalid("a host is missing, or it is not redis://"))?
+            .trim_matches(['[', ']'])
+            .to_owned();
         let mut greeting = Vec::new();
         if let Some(password) = url.password() {
             let users = Some(url.username()).filter(|user| !user.is_empty());
@@ -38,9 +47,7 @@ impl StoreAddress {
         }
         let database = url.path().trim_start_matches('/');
         if !database.is_empty() {
-            let number: u16 = database
-                .parse()
-                .map_err(|_| format!("expected a number of a database, found `{database}`"))?;
+            let number: u16 = database.parse().map_err(|_| invalid("the database must be a number"))?;
             greeting.push(vec!["SELECT".to_owned(), number.to_string()]);
         }
         Ok(Self { host, port: url.port().unwrap_or(PORT), greeting })
@@ -48,22 +55,19 @@ impl StoreAddress {
 }
 
 /// Text with the bytes in place of `%XX`.
-fn percent_decoded(text: &str) -> Result<String, String> {
+fn percent_decoded(text: &str) -> Result<String, InvalidAddress> {
     let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
     while let [first, behind @ ..] = rest {
         let hex = if *first == b'%' { behind.get(..2) } else { None };
-        match hex.and_then(|hex| const_hex::decode(hex).ok()) {
-            Some(decoded) => {
-                bytes.extend(decoded);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
+        if let Some(decoded) = hex.and_then(|hex| const_hex::decode(hex).ok()) {
+            bytes.extend(decoded);
+            rest = &behind[2..];
+        } else {
+            bytes.push(*first);
+            rest = behind;
         }
     }
-    String::from_utf8(bytes).map_err(|_| "user and password must be UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| InvalidAddress("user and password must be UTF-8".to_owned()))
 }
 
 /// Open connection.
@@ -91,7 +95,9 @@ impl StoreConnection {
     pub async fn call(&mut self, commands: &[Vec<String>]) -> Result<Vec<Reply>, IoError> {
         let exchange = async {
             let mut bytes = Vec::new();
-            commands.iter().for_each(|command| encode(command, &mut bytes));
+            for command in commands {
+                encode(command, &mut bytes);
+            }
             self.stream.write_all(&bytes).await?;
             let mut answers = Vec::with_capacity(commands.len());
             while answers.len() < commands.len() {

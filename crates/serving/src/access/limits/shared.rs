@@ -44,7 +44,7 @@ impl SharedLimits {
         let failed = |why: String| Error::Limits { why };
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(|error| failed(error.to_string()))?;
-        let address = StoreAddress::parse(address).map_err(failed)?;
+        let address = StoreAddress::parse(address).map_err(|error| failed(error.to_string()))?;
         let store = CounterStore::new(address, &spec.prefix, const_hex::encode(id));
         Ok(Self { table, store, metrics, reachable: None, exchanged: Instant::now() })
     }

@@ -127,3 +127,90 @@ fn malformed<T>() -> Result<T, IoError> {
 fn whole(number: f64) -> u64 {
     number as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A real store on a free port.
+    struct RealStore {
+        child: Child,
+        port: u16,
+    }
+
+    impl RealStore {
+        /// `None` where it is not installed.
+        fn start() -> Option<Self> {
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut command = Command::new("redis-server");
+            command.args(["--bind", "127.0.0.1", "--save", "", "--requirepass", "p@ss", "--port"]);
+            let child = command.arg(port.to_string()).stdout(Stdio::null()).spawn().ok()?;
+            Some(Self { child, port })
+        }
+
+        async fn counters(&self, replica: &str) -> CounterStore {
+            let address = format!("redis://:p%40ss@127.0.0.1:{}/1", self.port);
+            let mut store =
+                CounterStore::new(StoreAddress::parse(&address).unwrap(), "test", replica.to_owned());
+            for _ in 0..100 {
+                if store.exchange(&[]).await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            store
+        }
+    }
+
+    impl Drop for RealStore {
+        fn drop(&mut self) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+
+    fn report(rate: f64, tokens: u64, requests: u64, known: u64) -> UsageReport {
+        UsageReport { id: "jwt:a b\r\n\"".to_owned(), rate, tokens, requests, known }
+    }
+
+    #[tokio::test]
+    async fn the_scripts_count_for_all_replicas() {
+        let Some(real) = RealStore::start() else {
+            let _ = std::io::stderr().write_all(b"skipped: redis-server is not installed\n");
+            return;
+        };
+        let (mut a, mut b) = (real.counters("a").await, real.counters("b").await);
+        let first = a.exchange(&[report(50.0, 20, 20, 0)]).await.unwrap();
+        assert_eq!(first.replicas, 2);
+        assert_eq!(first.usage, [UsageAnswer { tokens: 30.0, requests: 20 }]);
+        let second = b.exchange(&[report(50.0, 40, 40, 5)]).await.unwrap().usage[0];
+        // Less than a second of refilling.
+        assert!((-10.0..40.0).contains(&second.tokens) && second.requests == 60, "{second:?}");
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let full = a.exchange(&[report(50.0, 0, 0, 60)]).await.unwrap().usage[0];
+        assert_eq!(full, UsageAnswer { tokens: 50.0, requests: 60 });
+        // A store that knows less than a replica has lost it.
+        let known = a.exchange(&[report(0.0, 0, 1, 500)]).await.unwrap().usage[0];
+        assert_eq!(known, UsageAnswer { tokens: 1.0, requests: 501 });
+        a.leave().await.unwrap();
+        assert_eq!(b.exchange(&[]).await.unwrap().replicas, 1);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_and_a_silent_server_are_errors() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let open =
+            |address: String| CounterStore::new(StoreAddress::parse(&address).unwrap(), "t", "a".to_owned());
+        let error =
+            open(format!("redis://{}", silent.local_addr().unwrap())).exchange(&[]).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        let Some(real) = RealStore::start() else { return };
+        real.counters("a").await;
+        let error = open(format!("redis://127.0.0.1:{}", real.port)).exchange(&[]).await.err().unwrap();
+        assert!(error.to_string().contains("NOAUTH"), "{error}");
+    }
+}

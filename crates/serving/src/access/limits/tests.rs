@@ -117,7 +117,7 @@ fn replicas_admit_a_quota_together() {
     for (replicas, quota) in [(1, 1_000), (3, 1_000), (8, 1_000), (3, 2)] {
         let even = |number: u32| (number % replicas) as usize;
         let all = Fleet::new(replicas).admitted(&key(None, Some(quota)), (0.0, 20.0), 200.0, even);
-        // What the replicas admit in 100 ms at most.
+        // As many as come within 100 ms.
         let most = quota + 20;
         assert!((quota..=most).contains(&u64::from(all)), "{replicas} replicas: {all} of {quota}");
     }

@@ -37,7 +37,7 @@ impl Clock {
     }
 }
 
-/// What a replica tells the store of a caller.
+/// Report of a replica to the store about a caller.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct UsageReport {
     /// Id of the key.
@@ -183,7 +183,7 @@ impl KeyUsage {
 
     /// Takes over the store's answer to the last report.
     pub fn settle(&mut self, answer: UsageAnswer, replicas: f64, clock: Clock) {
-        // What was spent while the report was on its way is not in the answer.
+        // The answer leaves out tokens that were spent while the report was on its way.
         self.tokens = part(answer.tokens, replicas) - self.spent as f64;
         self.refilled = clock.now;
         self.answered = Some(clock.now);
