@@ -25,9 +25,9 @@ pub enum ManifestError {
         /// Path as given.
         path: PathBuf,
     },
-    /// A folder with files of something else.
+    /// A folder with files of something else, or with edited ones.
     #[error(
-        "{path} has other files, such as {found}; choose another --out, or write among them with --force"
+        "{path} has other or edited files, such as {found}; choose another --out, or write among them with --force"
     )]
     Occupied {
         /// The folder.

@@ -23,8 +23,8 @@ pub(super) use self::platform::{
 };
 pub(super) use self::pod::{
     Capabilities, ConfigMapSource, ContainerPort, EmptyDirSource, EnvironmentVariable, HttpGet, Mount,
-    PodMetadata, PodSecurityContext, PodTemplateSpec, Probe, Quantities, SeccompProfile, SecretSource,
-    SecurityContext, ServerContainer, ServerPodSpec, SpreadConstraint, VolumeSource,
+    PodMetadata, PodSecurityContext, PodTemplateSpec, Probe, ProbePort, Quantities, SeccompProfile,
+    SecretSource, SecurityContext, ServerContainer, ServerPodSpec, SpreadConstraint, VolumeSource,
 };
 pub(super) use self::workload::{
     AutoscalerMetric, AutoscalerSpec, BudgetSpec, DeploymentSpec, MetricName, MetricTarget, PodsMetric,

@@ -117,9 +117,15 @@ pub(in crate::manifest) struct Probe {
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::manifest) struct HttpGet {
     pub path: &'static str,
-    /// Name or number of the port. Knative names the port of the container itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<&'static str>,
+    pub port: ProbePort,
+}
+
+/// Name of a port, or its number: Knative renames ports.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(in crate::manifest) enum ProbePort {
+    Name(&'static str),
+    Number(u16),
 }
 
 #[derive(Debug, Clone, Serialize)]

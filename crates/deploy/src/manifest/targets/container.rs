@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::manifest::deployment::{GRACE, ModelDeployment, PackageFacts, ServerPlaces};
 use crate::manifest::objects::{
     Capabilities, ConfigData, ConfigMapSource, ContainerPort, EmptyDirSource, EnvironmentVariable, HttpGet,
-    Labels, Mount, ObjectMetadata, PodSecurityContext, Probe, Quantities, SeccompProfile, SecretSource,
-    SecurityContext, ServerContainer, ServerPodSpec, VolumeSource,
+    Labels, Mount, ObjectMetadata, PodSecurityContext, Probe, ProbePort, Quantities, SeccompProfile,
+    SecretSource, SecurityContext, ServerContainer, ServerPodSpec, VolumeSource,
 };
 
 /// Program in an image of `cupola deploy image`.
@@ -158,8 +158,9 @@ fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatf
     if plain {
         ports.push(port("metrics", deployment.options.admin_port));
     }
+    let probed = if plain { ProbePort::Name("http") } else { ProbePort::Number(deployment.options.port) };
     let probe = |path, period_seconds, failure_threshold| Probe {
-        http_get: HttpGet { path, port: plain.then_some("http") },
+        http_get: HttpGet { path, port: probed.clone() },
         period_seconds,
         timeout_seconds: 2,
         failure_threshold,

@@ -69,7 +69,7 @@ pub struct DeployFilesArgs {
     /// Folder to write the files into
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into a folder that has other files; those are kept
+    /// Write into a folder that has other files, which are kept, or edited ones, which are replaced
     #[arg(long)]
     pub force: bool,
     /// Name of the deployment [default: that of the model, as DNS allows it]
