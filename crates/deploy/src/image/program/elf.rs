@@ -60,7 +60,7 @@ impl Executable {
         }
         let mut needed = Vec::new();
         let table = header.sections(endian, bytes)?.dynamic_table(endian, bytes)?;
-        for entry in table.iter() {
+        for entry in &table {
             if entry.tag == DT_NEEDED {
                 needed.push(String::from_utf8_lossy(table.string(entry)?).into_owned());
             }
