@@ -23,7 +23,7 @@ fn crates(lock: &str) -> String {
         let find = |key: &str| package.lines().find_map(|line| value(line, key));
         if let (Some(name), Some(version), Some(_)) = (find("name = "), find("version = "), find("source = "))
         {
-            lines.push_str(&format!("{name} {version}\n"));
+            lines.extend([&name, " ", &version, "\n"]);
         }
     }
     lines

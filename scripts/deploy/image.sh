@@ -90,7 +90,7 @@ PY
 }
 answers() { # WHAT
   curl -sf "http://127.0.0.1:$port/v1/models/digits/predict" -H 'content-type: application/json' \
-    --data-binary "@$work/home/models/digits/1/example.json" >"$work/answer" || fail "$1: the prediction" "$work/log"
+    --data-binary "@$work/body.json" >"$work/answer" || fail "$1: the prediction" "$work/log"
   python3 - "$work/answer" "$work/predicted" <<'PY' || fail "$1 answers otherwise than cupola predict" "$work/answer" "$work/predicted"
 import json, sys
 answer, predicted = (json.load(open(path)) for path in sys.argv[1:])

@@ -23,7 +23,7 @@ pub(super) const SBOM: &str = "/usr/share/cupola/sbom.cdx.json";
 /// Certificates of authorities where Linux distributions have them.
 const CERTIFICATES: [&str; 3] =
     ["etc/ssl/certs/ca-certificates.crt", "etc/pki/tls/certs/ca-bundle.crt", "etc/ssl/cert.pem"];
-/// Group of the home folder: OpenShift runs images with any user of this group.
+/// Group of the home folder: `OpenShift` runs images with any user of this group.
 const ROOT_GROUP: u64 = 0;
 
 /// Folder of a package in an image.

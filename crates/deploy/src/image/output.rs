@@ -62,9 +62,10 @@ impl ImageFormat {
         if self == Self::Oci {
             let path = out.map_or_else(|| PathBuf::from(stem), Path::to_owned);
             let is_free = !path.exists() || path.join(LAYOUT_FILE).is_file() || is_empty(&path);
-            return match is_free {
-                true => Ok(path),
-                false => Err(ImageError::Occupied { path, expected: "an image layout" }),
+            return if is_free {
+                Ok(path)
+            } else {
+                Err(ImageError::Occupied { path, expected: "an image layout" })
             };
         }
         let name = format!("{stem}.tar");

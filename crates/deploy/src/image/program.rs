@@ -54,7 +54,7 @@ impl Program {
     pub fn open(file: &ProgramFile) -> Result<Self, ImageError> {
         let bytes = read(&file.path)?;
         let parsed = Executable::parse(&bytes)
-            .map_err(|reason| ImageError::Program { path: file.path.clone(), reason })?;
+            .map_err(|error| ImageError::Program { path: file.path.clone(), reason: error.to_string() })?;
         let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(&file.path, &parsed)?;
         Ok(Self { platform: parsed.platform, libraries, bytes })
     }

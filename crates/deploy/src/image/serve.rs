@@ -106,7 +106,11 @@ impl ImageServe {
     /// takes requests without keys; with keys in its home it requires them.
     pub(super) fn command(&self) -> Vec<String> {
         let port = self.port.to_string();
-        let mut words = vec![PROGRAM, "serve", "--host", "0.0.0.0", "--port", &port, "--open"];
+        let mut words = vec![PROGRAM, "serve", "--host", "0.0.0.0"];
+        if !self.options.iter().any(|option| option == "--port" || option.starts_with("--port=")) {
+            words.extend(["--port", &port]);
+        }
+        words.push("--open");
         if self.config.is_some() {
             words.extend(["--config", CONFIG]);
         }

@@ -220,7 +220,7 @@ mod tests {
         let long = format!("etc/{}", "long".repeat(60));
         layer.bytes(&long, 0o755, "");
         let bytes = archive(&layer).unwrap();
-        assert!(bytes == archive(&layer).unwrap() && bytes.len() % 512 == 0);
+        assert!(bytes == archive(&layer).unwrap() && bytes.len().is_multiple_of(512));
         let mut reader = tar::Archive::new(bytes.as_slice());
         let found: Vec<_> = reader
             .entries()

@@ -16,32 +16,41 @@ pub(super) struct Executable {
     pub needed: Vec<String>,
 }
 
+/// Reason why a container does not run a file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ElfProblem {
+    /// A file of another kind.
+    #[error("{0}")]
+    Kind(&'static str),
+    /// A processor that images are not written for.
+    #[error("a program for a processor that is not supported (ELF machine {0})")]
+    Machine(u16),
+    /// A file that ends too early, or contradicts itself.
+    #[error("a damaged program: {0}")]
+    Damaged(#[from] object::Error),
+}
+
 impl Executable {
-    /// Parses a program or a library. The error is the reason why a container does not run it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// Parses a program or a library.
+    ///
+    /// # Errors
+    /// [`ElfProblem`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, ElfProblem> {
         match FileKind::parse(bytes) {
             Ok(FileKind::Elf64) => {}
             Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::MachOFat32 | FileKind::MachOFat64) => {
-                return Err("a program for macOS".to_owned());
+                return Err(ElfProblem::Kind("a program for macOS"));
             }
-            Ok(FileKind::Pe32 | FileKind::Pe64) => return Err("a program for Windows".to_owned()),
-            Ok(FileKind::Elf32) => return Err("a program of 32 bits".to_owned()),
-            _ => return Err("not a program".to_owned()),
+            Ok(FileKind::Pe32 | FileKind::Pe64) => return Err(ElfProblem::Kind("a program for Windows")),
+            Ok(FileKind::Elf32) => return Err(ElfProblem::Kind("a program of 32 bits")),
+            _ => return Err(ElfProblem::Kind("not a program")),
         }
-        Self::parse_elf(bytes).map_err(|error| format!("a damaged program: {error}"))?
-    }
-
-    fn parse_elf(bytes: &[u8]) -> object::Result<Result<Self, String>> {
         let header = FileHeader64::<Endianness>::parse(bytes)?;
         let endian = header.endian()?;
-        let Some(platform) = platform(header.e_machine(endian)) else {
-            let machine = header.e_machine(endian);
-            return Ok(Err(format!(
-                "a program for a processor that is not supported (ELF machine {machine:?})"
-            )));
-        };
+        let machine = header.e_machine(endian);
+        let platform = platform(machine).ok_or(ElfProblem::Machine(machine.0))?;
         if ![ET_EXEC, ET_DYN].contains(&header.e_type(endian)) {
-            return Ok(Err("an object file, not a program".to_owned()));
+            return Err(ElfProblem::Kind("an object file, not a program"));
         }
         let mut interpreter = None;
         for segment in header.program_headers(endian, bytes)? {
@@ -51,12 +60,12 @@ impl Executable {
         }
         let mut needed = Vec::new();
         let table = header.sections(endian, bytes)?.dynamic_table(endian, bytes)?;
-        for entry in table.iter() {
+        for entry in &table {
             if entry.tag == DT_NEEDED {
                 needed.push(String::from_utf8_lossy(table.string(entry)?).into_owned());
             }
         }
-        Ok(Ok(Self { platform, interpreter, needed }))
+        Ok(Self { platform, interpreter, needed })
     }
 }
 
@@ -86,11 +95,11 @@ mod tests {
             (&own[..64], "damaged"),
             (&own[..own.len() / 2], "damaged"),
         ] {
-            assert!(Executable::parse(bytes).unwrap_err().contains(reason), "{reason}");
+            assert!(Executable::parse(bytes).unwrap_err().to_string().contains(reason), "{reason}");
         }
         let mut other = own.clone();
         other[18] = 8;
-        assert!(Executable::parse(&other).unwrap_err().contains("processor"));
+        assert!(matches!(Executable::parse(&other), Err(ElfProblem::Machine(8))));
     }
 
     #[test]
