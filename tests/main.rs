@@ -22,6 +22,9 @@ mod tune;
 /// Retraining: reasons, gates, promotion, the way back, and a kill at every transition.
 mod watch;
 
+/// Retraining beside a running server: metrics, the canary, alerts by webhook.
+mod watch_live;
+
 /// One spelling, one meaning, from every file and every body.
 mod values;
 

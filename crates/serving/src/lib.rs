@@ -48,5 +48,5 @@ pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
     AlertMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings, OutcomeMetrics,
-    Telemetry, TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
+    PerformanceLogger, Telemetry, TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
 };

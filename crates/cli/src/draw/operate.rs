@@ -2,10 +2,12 @@
 
 mod drift;
 mod performance;
+mod service_log;
 mod submit;
 mod watch;
 
 pub use self::drift::show_drift;
 pub use self::performance::show_performance;
+pub use self::service_log::show_service_log;
 pub use self::submit::*;
 pub use self::watch::*;
