@@ -213,8 +213,7 @@ fn an_alert_by_webhook_begins_a_retraining_at_once() {
     assert_eq!(running.0.wait().unwrap().code(), Some(0));
     // The same alert is no reason again.
     turn(&home, 3000, true);
-    let next = home.command(&PASS).arg("--json").output().unwrap();
-    let next: Value = serde_json::from_slice(&next.stdout).unwrap();
+    let next = home.json(&PASS);
     assert_eq!(next["look"]["evidence"]["triggers"], json!([]), "{next}");
 }
 

@@ -76,11 +76,7 @@ pub struct TargetOutcome {
 impl TargetOutcome {
     /// Adds a class, with the probability that the model gave it.
     pub fn add_class(&mut self, right: bool, probability: Option<f64>) {
-        if right {
-            self.right += 1
-        } else {
-            self.wrong += 1
-        }
+        *(if right { &mut self.right } else { &mut self.wrong }) += 1;
         let Some(probability) = probability.filter(|one| (0.0..=1.0).contains(one)) else { return };
         self.calibration.resize(BINS, (0, 0, 0.0));
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1")]

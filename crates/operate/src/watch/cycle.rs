@@ -200,3 +200,57 @@ impl WatchCycle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gated() -> WatchState {
+        WatchState::Gated(Box::new(GateEvidence {
+            passed: true,
+            why: String::new(),
+            champion: Some(1),
+            moves: 0,
+            holdout: None,
+            recent: None,
+        }))
+    }
+
+    fn contest(worse: bool) -> Box<LiveContest> {
+        Box::new(LiveContest { worse, why: String::new(), earlier: None, newer: None })
+    }
+
+    fn next(states: Vec<WatchState>) -> WatchStep {
+        let at = "2026-11-27T10:00:00Z".to_owned();
+        let records = states.into_iter().map(|state| WatchRecord { cycle: Some(1), at: at.clone(), state });
+        WatchCycle { number: 1, records: records.collect() }.next()
+    }
+
+    #[test]
+    fn a_canary_stands_between_the_gate_and_the_promotion() {
+        let canary = || WatchState::Canary { alias: "candidate".to_owned(), to: 2 };
+        assert_eq!(next(vec![gated()]), WatchStep::Promote);
+        assert_eq!(next(vec![gated(), canary()]), WatchStep::Try);
+        assert_eq!(next(vec![gated(), canary(), WatchState::Tried(contest(false))]), WatchStep::Promote);
+        assert_eq!(next(vec![gated(), canary(), WatchState::Tried(contest(true))]), WatchStep::Reject);
+        let measured = WatchState::Measured { figures: None, why: Some("away".to_owned()) };
+        assert_eq!(next(vec![gated(), measured]), WatchStep::Promote);
+    }
+
+    #[test]
+    fn a_version_that_is_worse_in_use_goes_back_once() {
+        let promoted = || {
+            let until = Some("2026-11-28T10:00:00Z".to_owned());
+            vec![
+                gated(),
+                WatchState::Promoted { alias: "production".to_owned(), from: Some(1), to: 2, until },
+            ]
+        };
+        assert_eq!(next(promoted()), WatchStep::Follow);
+        let with = |worse| [promoted(), vec![WatchState::Live(contest(worse))]].concat();
+        assert_eq!(next(with(false)), WatchStep::Follow);
+        assert_eq!(next(with(true)), WatchStep::RollBack);
+        let ended = WatchState::RolledBack { from: 2, to: 1, why: String::new() };
+        assert_eq!(next([with(true), vec![ended]].concat()), WatchStep::Done);
+    }
+}

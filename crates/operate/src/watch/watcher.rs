@@ -21,6 +21,7 @@ use super::cycle::{WatchCycle, WatchStep};
 use super::drift::{BestStability, DriftMeasure};
 use super::error::WatchError;
 use super::journal::{WatchJournal, folder};
+use super::live::LiveServer;
 use super::look::guard::{WatchHold, hold};
 use super::look::observe::{Surroundings, WatchLook, one_line};
 use super::look::scratch::ScratchHome;
@@ -111,9 +112,13 @@ impl WatchJob {
         written: &'a dyn Fn(&WatchRecord),
     ) -> Result<Watcher<'a>, WatchError> {
         let (run, watch) = self.declared(session)?;
+        let roots = self.config.roots();
+        if let Some(live) = &watch.live {
+            // A key that is not set is told now, and not after a training.
+            LiveServer::open(live, &roots, session.home().root())?;
+        }
         let lock = lock(session.home(), &run.name)?;
         let journal = WatchJournal::open(session.home(), &run.name)?;
-        let roots = self.config.roots();
         Ok(Watcher { job: self, session, run, watch, roots, journal, written, _lock: lock })
     }
 

@@ -1,6 +1,6 @@
 //! Page about the performance of a model in production, chunk by chunk.
 
-use crate::page::markup::{Cell, Room, dim, figure, further, grid, table};
+use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
 use crate::text::{count, cut, escape, name, number, several, spaced};
@@ -240,7 +240,7 @@ fn chunks(page: &PerformancePage) -> String {
         }
         row
     });
-    table(&head, rows)
+    tight_table(&head, rows)
         + &further(page.chunks.len(), ROWS, "chunk")
         + &dim("Bold: outside of the thresholds. A metric without a further word is realised.")
 }
