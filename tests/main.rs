@@ -28,6 +28,9 @@ mod home;
 /// Retraining: reasons, gates, promotion, the way back, and a kill at every transition.
 mod watch;
 
+/// Retraining beside a running server: metrics, the canary, alerts by webhook.
+mod watch_live;
+
 /// One spelling, one meaning, from every file and every body.
 mod values;
 

@@ -96,7 +96,9 @@ fn http(error: &cupola_http::Error) -> bool {
     match error {
         cupola_http::Error::Serving(error) => serving(error),
         cupola_http::Error::System(_) | cupola_http::Error::Health { .. } => false,
-        cupola_http::Error::Bind { .. } | cupola_http::Error::Tls { .. } => true,
+        cupola_http::Error::Bind { .. }
+        | cupola_http::Error::BindReceiver { .. }
+        | cupola_http::Error::Tls { .. } => true,
     }
 }
 

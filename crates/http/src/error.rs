@@ -22,6 +22,16 @@ pub enum Error {
         /// Error of the system.
         source: std::io::Error,
     },
+    /// The address of a receiver of alerts is unavailable.
+    #[error(
+        "failed to listen on {address}: {source}; choose another `watch.on.webhook.listen`, or stop the process that uses it"
+    )]
+    BindReceiver {
+        /// The given address.
+        address: SocketAddr,
+        /// Error of the system.
+        source: std::io::Error,
+    },
     /// A certificate or private key.
     #[error("{path}: {why}; check `[tls]`")]
     Tls {

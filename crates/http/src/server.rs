@@ -7,6 +7,7 @@ mod drain;
 mod health;
 mod listener;
 mod patience;
+mod receiver;
 mod response;
 mod settings;
 mod socket;
@@ -36,8 +37,10 @@ use self::activity::ConnectionLimits;
 use self::connections::ConnectionTable;
 pub use self::health::check_ready;
 use self::listener::Listener;
+pub use self::receiver::{AlertReceiver, AlertSink, ReceivedAlert, SenderProof};
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
 use crate::error::Error;
+use crate::ops::PerformanceFiles;
 use crate::routes::{self, PageRules};
 use crate::state::{EndlessStreams, RequestLimits, ServerState};
 
@@ -56,6 +59,7 @@ pub struct Server {
     /// `true` to compare predictions with feedback.
     compares: bool,
     sampler: Option<RecordSampler>,
+    performance: Option<PerformanceFiles>,
     jwt: Option<Jwt>,
     /// Store in which replicas count requests together.
     shared_limits: Option<RateLimits>,
@@ -80,6 +84,7 @@ impl Server {
             alerts: None,
             compares: false,
             sampler: None,
+            performance: None,
             jwt: None,
             shared_limits: None,
             otlp: None,
@@ -137,6 +142,15 @@ impl Server {
         self
     }
 
+    /// Logs the performance of each version to a folder, and compares predictions with feedback for it. Monitoring has to be
+    /// on.
+    #[must_use]
+    pub fn with_performance_log(mut self, folder: PathBuf, interval: Duration, keep_days: u32) -> Self {
+        self.performance = Some(PerformanceFiles { folder, interval, keep_days });
+        self.compares = true;
+        self
+    }
+
     /// Checks the rules of `[[alert]]` and notifies the receivers of `[[notify]]`. `file` keeps the states of alerts.
     ///
     /// # Errors
@@ -145,7 +159,7 @@ impl Server {
         if !spec.alert_rules.is_empty() {
             let watch = AlertWatch::open(spec, file, self.telemetry.alert_metrics())?;
             self.alerts = Some(Arc::new(watch));
-            self.compares = spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
+            self.compares |= spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
         }
         Ok(self)
     }
@@ -190,7 +204,7 @@ impl Server {
             self.access.set_tokens(Arc::clone(&tokens));
             background.push(tokio::spawn(tokens.keep_fresh()));
         }
-        let settings = self.settings.clone();
+        let (settings, performance) = (self.settings.clone(), self.performance.take());
         let (stop_sender, stopped) = watch::channel(false);
         let limits = self.share_limits(stopped.clone()).await?;
         let state = self.into_state(traces);
@@ -200,6 +214,7 @@ impl Server {
             listeners.into_iter().map(|listener| tokio::spawn(listener.serve(stopped.clone()))).collect();
         background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
         background.extend(watch_alerts(&state));
+        let performance = performance.map(|files| files.start(&state));
         stop.await;
         // Load balancers need time to notice that the server is not ready.
         state.lifecycle.leave();
@@ -213,6 +228,9 @@ impl Server {
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(performance) = performance {
+            performance.finish().await;
+        }
         if let Some(alerts) = state.alerts {
             let _ = tokio::task::spawn_blocking(move || alerts.write()).await;
         }

@@ -11,6 +11,7 @@ mod error;
 pub mod multivariate;
 pub mod performance;
 mod profile;
+pub mod service;
 pub mod sketch;
 mod twister;
 pub mod window;

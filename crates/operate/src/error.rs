@@ -46,6 +46,14 @@ pub enum Error {
         /// Cause.
         source: std::io::Error,
     },
+    /// A performance log that cannot be read.
+    #[error("failed to read {}: {why}; a server writes it with `performance_log` in `[monitor]`", .path.display())]
+    ServiceLog {
+        /// Path of the folder or file.
+        path: std::path::PathBuf,
+        /// Reason.
+        why: String,
+    },
     /// Multivariate drift without rows to compare with.
     #[error(
         "multivariate drift requires rows to compare with, which a profile does not have; give the training data with \
@@ -87,6 +95,7 @@ impl Error {
             | Self::NoTargets { .. }
             | Self::NoReferenceRows
             | Self::StateFile { .. }
+            | Self::ServiceLog { .. }
             | Self::NoProfile { .. }
             | Self::NoRows { .. }
             | Self::NothingToCompare { .. } => true,

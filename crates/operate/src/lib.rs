@@ -8,8 +8,8 @@ mod watch;
 pub use error::Error;
 pub use monitor::{
     DriftOutcome, DriftReference, DriftRequest, ErrorChange, ErrorChanges, FeedbackCounts, FeedbackTargets,
-    PerformanceOutcome, PerformanceRequest, drift_page, measure_drift, measure_performance, merge_states,
-    performance_page,
+    PerformanceOutcome, PerformanceRequest, ServiceChunk, ServiceLog, ServiceLogRequest, drift_page,
+    measure_drift, measure_performance, merge_states, performance_page, read_service_log,
 };
 pub use submit::*;
 pub use watch::*;

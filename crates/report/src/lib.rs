@@ -32,3 +32,4 @@ pub use monitoring::{
 };
 pub use page::{PAGE_BYTES, html};
 pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};
+pub use text::row_count;

@@ -121,8 +121,8 @@ impl Catalog {
 
     /// Loads what a declaration names, apart from versions that are loaded already.
     fn open(&self, spec: &ServedModel, names: PlainNames) -> Result<(String, ModelEntry), Error> {
-        let deploy = |reference: &str| self.deploy(reference, names);
-        let main = deploy(&spec.serve)?;
+        let main = self.deploy(&spec.serve, names, None)?;
+        let deploy = |reference: &str| self.deploy(reference, names, Some(&main));
         let name = main.version.manifest.name.clone();
         let canary = spec.canary.as_ref();
         let canary = canary.map(|canary| Ok::<_, Error>((canary.clone(), deploy(&canary.serve)?)));
@@ -166,8 +166,13 @@ impl Catalog {
         }
     }
 
-    /// Resolves a reference, and loads its version unless it is loaded already.
-    fn deploy(&self, reference: &str, names: PlainNames) -> Result<Deployment, Error> {
+    /// Resolves a reference, and loads its version unless it is loaded already, or deployed `beside` it.
+    fn deploy(
+        &self,
+        reference: &str,
+        names: PlainNames,
+        beside: Option<&Deployment>,
+    ) -> Result<Deployment, Error> {
         if names == PlainNames::Keep
             && !self.follows(reference)
             && let Some(deployment) =
@@ -176,7 +181,8 @@ impl Catalog {
             return Ok(deployment);
         }
         let package = self.home.package(reference).map_err(cupola_runtime::Error::from)?;
-        let version = match self.loaded(&package) {
+        let beside = beside.map(|one| &one.version).filter(|version| version.is(&package));
+        let version = match beside.cloned().or_else(|| self.loaded(&package)) {
             Some(version) => version,
             None => self.loader.load(package, &self.telemetry)?,
         };

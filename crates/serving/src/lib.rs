@@ -48,5 +48,6 @@ pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
     AlertMetrics, LimitMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings,
-    OutcomeMetrics, QueueTimes, Telemetry, TraceExporter, VersionMonitor, WindowChoice, export, metric_list,
+    OutcomeMetrics, PerformanceLogger, QueueTimes, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
+    export, metric_list,
 };

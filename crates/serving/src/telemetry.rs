@@ -7,6 +7,7 @@ mod list;
 mod model;
 mod monitoring;
 mod outcomes;
+mod performance;
 mod queue_share;
 mod traces;
 
@@ -30,6 +31,7 @@ pub(crate) use self::monitoring::Observation;
 use self::monitoring::{LiveMonitor, MonitorCollector};
 pub use self::monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use self::outcomes::OutcomeMetrics;
+pub use self::performance::PerformanceLogger;
 pub use self::queue_share::QueueTimes;
 pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};

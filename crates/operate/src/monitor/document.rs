@@ -6,7 +6,7 @@ use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
 use cupola_report::{
     MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange,
     PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html,
-    performance_html,
+    performance_html, row_count,
 };
 
 use super::{DriftOutcome, DriftReference, ErrorChanges, PerformanceOutcome};
@@ -19,9 +19,9 @@ pub fn drift_page(outcome: &DriftOutcome) -> String {
         rows: outcome.rows,
         reference: match &outcome.reference {
             DriftReference::Profile => {
-                format!("the {} rows that the model was trained with", outcome.reference_rows)
+                format!("the {} that the model was trained with", row_count(outcome.reference_rows))
             }
-            DriftReference::Data(data) => format!("{} rows of {data}", outcome.reference_rows),
+            DriftReference::Data(data) => format!("{} of {data}", row_count(outcome.reference_rows)),
         },
         compared: outcome.drift.compared,
         drifted: outcome.drift.drifted,
@@ -129,7 +129,8 @@ fn value(own: &MetricEstimate) -> PerformanceValue {
         estimate: own.estimate,
         confidence: [own.lower_confidence, own.upper_confidence],
         thresholds: [own.lower_threshold, own.upper_threshold],
-        alert: if own.realised.is_some() { own.realised_alert } else { own.alert },
+        realised_alert: own.realised_alert,
+        estimate_alert: own.alert,
     }
 }
 

@@ -49,7 +49,9 @@ impl WatchError {
         match self {
             Self::Workflow(error) => cupola_workflow::is_user_error(error),
             Self::Deploy(error) => error.is_user_error(),
-            Self::Journal { .. } | Self::Busy { .. } | Self::Request { .. } => true,
+            Self::Journal { .. } | Self::Request { .. } => true,
+            // As for a run that another process trains, it is a state of affairs and no mistake.
+            Self::Busy { .. } => false,
         }
     }
 }

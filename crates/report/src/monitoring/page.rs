@@ -2,7 +2,7 @@
 
 use super::relations::relations;
 use super::{MonitoredColumn, MonitoredShape, MonitoringPage};
-use crate::page::markup::{Cell, Room, dim, figure, further, grid, table};
+use crate::page::markup::{Cell, Room, dim, figure, further, grid, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
 use crate::text::{count, cut, escape, name, number, percent, several};
@@ -90,7 +90,7 @@ fn columns(page: &MonitoringPage) -> String {
             column.unseen.map(percent).unwrap_or_default(),
         ]
     });
-    let html = table(&head, rows) + &further(page.columns.len(), ROWS, "column");
+    let html = tight_table(&head, rows) + &further(page.columns.len(), ROWS, "column");
     html + &dim(
         "A p-value below its threshold means drift, a distance above it. Unseen: values outside of the reference.",
     )

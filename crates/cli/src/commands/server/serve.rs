@@ -154,6 +154,10 @@ fn server(
         let recorder = JournalRecorder::new(home.root(), log, ui)?;
         server = server.with_recorder(RecordSampler::new(log.share, privacy, Arc::new(recorder)));
     }
+    if let Some(log) = spec.monitor.performance_log.as_ref().filter(|_| spec.monitor.enabled) {
+        let interval = Duration::from_secs(u64::from(log.seconds));
+        server = server.with_performance_log(home.root().join(&log.folder), interval, log.keep_days);
+    }
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
     }

@@ -98,7 +98,12 @@ fn scores_of_rankings_are_those_of_lightgbm() {
         let own = scores(&found, &matrix);
         let far = own.iter().zip(&case.scores).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         // LightGBM reads the sigmoid from a table.
-        assert!(own.len() == case.scores.len() && far < 1e-3, "{} rounds, truncation {}: {far}", case.rounds, case.truncation);
+        assert!(
+            own.len() == case.scores.len() && far < 1e-3,
+            "{} rounds, truncation {}: {far}",
+            case.rounds,
+            case.truncation
+        );
     }
 }
 
