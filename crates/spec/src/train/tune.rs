@@ -31,8 +31,8 @@ pub struct Tune {
     /// `train.metric` selects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<TuneMetrics>,
-    /// Server that keeps the trials for workers of several hosts, such as `"postgres://me@db/studies"`; the password is in
-    /// `PGPASSWORD` or `~/.pgpass`. Default: a file in the folder of the study.
+    /// Database of the trials: `"sqlite://FILE"` for workers of one host, `"postgres://me@db/studies"` for several; a password
+    /// is in `PGPASSWORD` or `~/.pgpass`. Default: a file in the folder of the study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
     /// Seed of the sampler. Default: `seed`.
