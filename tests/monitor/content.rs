@@ -22,12 +22,13 @@ fn texts(count: usize, list: &str, label: &str) -> Vec<String> {
     (0..count).map(text).collect()
 }
 
-/// A model of texts, its training data `mail.csv`, and `legal.csv` with texts of other words.
+/// A model of texts, its training data `mail.csv`, and files with texts of other words and with those of one class.
 fn mail() -> TestHome {
     let home = TestHome::new();
     let rows = [texts(300, GOOD, "good"), texts(300, BAD, "bad")].concat();
     home.write("mail.csv", format!("words,label\n{}\n", rows.join("\n")));
     home.write("legal.csv", format!("words,label\n{}\n", texts(200, LEGAL, "bad").join("\n")));
+    home.write("bad.csv", format!("words,label\n{}\n", texts(200, BAD, "bad").join("\n")));
     home.write(
         "run.toml",
         "name = \"mail\"\nseed = 1\n[data]\nsource = \"mail.csv\"\n[[inputs]]\nname = \"words\"\nkind = \"text\"\n\
@@ -69,7 +70,7 @@ fn texts_drift_by_a_classifier_with_rows_and_with_a_profile() {
 fn embeddings_are_compared_by_the_methods_that_are_asked_for() {
     let home = mail();
     let more = ["--reference", "mail.csv", "--embeddings", "--embeddings", "mmd", "--out", "drift"];
-    let found = report(&home, "mail", "legal.csv", &more);
+    let found = report(&home, "mail", "bad.csv", &more);
     let embeddings = &found["embeddings"];
     assert_eq!((&embeddings["origin"], &embeddings["current"]), (&json!("last_layer"), &json!(200)));
     let methods = embeddings["methods"].as_array().unwrap();
