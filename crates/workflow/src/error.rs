@@ -41,6 +41,14 @@ pub enum Error {
     /// Loading a package or predicting with it.
     #[error(transparent)]
     Runtime(#[from] cupola_runtime::Error),
+    /// A model whose rows have no vectors.
+    #[error(
+        "{package} makes no vectors of its rows, so there are no embeddings to compare; leave out --embeddings"
+    )]
+    NoEmbeddings {
+        /// `NAME:VERSION`
+        package: String,
+    },
     /// Data that no config can be drafted for as it was asked.
     #[error("{why}; {remedy}")]
     Draft {
@@ -322,6 +330,7 @@ impl Error {
             | Self::Prepare(_)
             | Self::Draft { .. }
             | Self::UnknownTarget { .. }
+            | Self::NoEmbeddings { .. }
             | Self::RankingOutcomes { .. }
             | Self::Tune { .. }
             | Self::Read { .. }
