@@ -93,7 +93,7 @@ fn port(options: &[String]) -> Result<Option<u16>> {
 
 /// Commands that load the image.
 fn next(report: &ImageReport) -> Vec<String> {
-    let (file, image) = (cupola_operate::shell_word(&report.file.to_string_lossy()), &report.image);
+    let (file, image) = (cupola_deploy::shell_word(&report.file.to_string_lossy()), &report.image);
     let run = format!("docker run --read-only -p 8080:8080 {image}");
     match report.format {
         cupola_deploy::ImageFormat::Oci => vec![format!("skopeo copy oci:{file} docker://REGISTRY/{image}")],
