@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -99,10 +100,9 @@ fn trials_begin_with_the_values_of_the_config() {
     assert_eq!(params["model.hidden"], serde_json::json!([8]));
 }
 
-#[test]
-fn workers_that_are_killed_lose_and_double_no_trial() {
-    let home = home(&SPACE.replace("trials = 5", "trials = 12\npruner = \"none\""));
-    let args = tune(&["--workers", "2", "--json"]);
+/// Results of a study of 12 trials whose two workers are killed again and again.
+fn killed_study(home: &TestHome, more: &[&str]) -> Value {
+    let args = tune(&[&["--workers", "2", "--json"], more].concat());
     let (mut kills, mut last) = (0_u32, None);
     while last.is_none() {
         assert!(kills < 100, "the study does not end");
@@ -130,6 +130,32 @@ fn workers_that_are_killed_lose_and_double_no_trial() {
     let trials = found["study"]["trials"].as_array().unwrap();
     assert_eq!(trials.len(), 12);
     assert!(trials.iter().all(|trial| trial["state"] == "complete"), "{found}");
+    assert!(kills > 0);
+    found
+}
+
+/// Config of 12 trials that train to their ends.
+fn twelve() -> TestHome {
+    home(&SPACE.replace("trials = 5", "trials = 12\npruner = \"none\""))
+}
+
+#[test]
+fn workers_of_a_database_that_are_killed_lose_and_double_no_trial() {
+    let home = twelve();
+    let found = killed_study(&home, &["--storage", "sqlite://studies.db"]);
+    let trials = found["study"]["trials"].as_array().unwrap();
+    let runs: BTreeSet<&str> = trials.iter().map(|trial| trial["run"].as_str().unwrap()).collect();
+    assert_eq!(runs.len(), 12, "{found}");
+    assert!(home.path("studies.db").exists() && !home.path(".cupola/studies/blobs/journal.log").exists());
+    // Another study of the same file has no trials of this one.
+    let other = ["--storage", "sqlite://studies.db", "--study", "other", "--trials", "1"];
+    assert_eq!(home.json(&tune(&other))["study"]["trials"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn workers_that_are_killed_lose_and_double_no_trial() {
+    let home = twelve();
+    let found = killed_study(&home, &[]);
     let importances = found["study"]["importances"].as_array().unwrap();
     let shares: Vec<f64> = importances.iter().map(|one| one["share"].as_f64().unwrap()).collect();
     assert_eq!(shares.len(), 2, "{found}");
@@ -141,7 +167,6 @@ fn workers_that_are_killed_lose_and_double_no_trial() {
     let mut ids: Vec<u64> = complete.map(|line| line["trial_id"].as_u64().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..12).collect::<Vec<u64>>());
-    assert!(kills > 0);
 }
 
 /// Kills a process that may have ended meanwhile.
@@ -213,6 +238,9 @@ fn wrong_studies_are_refused_with_a_remedy() {
     refused(&["--trials", "0"], "--trials");
     refused(&["--time", "soon"], "such as 90s, 30m or 1h30m");
     refused(&["--study", "../x"], "invalid name");
+    refused(&["--storage", "redis://db"], "`sqlite://` or `postgres://`");
+    home.write("notes.db", "not a database, but text of more than a hundred bytes, so that its header is read and found to be wrong.");
+    refused(&["--storage", "sqlite://notes.db"], "study in notes.db: file is not a database");
     refused(
         &["--set", "tune.space={ \"train.epoch\" = { low = 1, high = 2 } }"],
         "did you mean `train.epochs`?",

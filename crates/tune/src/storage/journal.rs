@@ -9,6 +9,7 @@ use super::lock::JournalLock;
 use super::operation::JournalOperation;
 use super::place::JournalPlace;
 use super::state::JournalState;
+use super::table::{JournalTable, failed, table};
 
 /// Largest accepted line in bytes.
 const LINE_LIMIT: u64 = 64 << 20;
@@ -16,10 +17,10 @@ const LINE_LIMIT: u64 = 64 << 20;
 /// A journal file with its replayed state.
 #[derive(Debug)]
 pub struct JournalStorage {
-    /// The file, or the address of the server for messages.
+    /// The file, or the address of the database for messages.
     path: PathBuf,
-    #[cfg(feature = "postgres")]
-    server: Option<super::postgres::PostgresJournal>,
+    /// `None` for a file of lines.
+    table: Option<Box<dyn JournalTable>>,
     /// Id of this process in its lines.
     worker: String,
     state: JournalState,
@@ -30,17 +31,17 @@ pub struct JournalStorage {
 }
 
 impl JournalStorage {
-    /// Opens a journal as `worker`, and replays it. A file and its folder are created, as is the table of a server.
+    /// Opens a journal as `worker`, and replays it. A file and its folder are created, as is the table of a database.
     ///
     /// # Errors
-    /// [`StudyError::Io`], [`StudyError::Server`], [`StudyError::Damaged`] names the first line that is no operation.
+    /// [`StudyError::Io`], [`StudyError::Database`], [`StudyError::Damaged`] names the first line that is no operation.
     pub fn open(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
         let place = place.into();
-        if let JournalPlace::File(path) = &place {
+        if let Some(path) = place.file() {
             if path.is_dir() {
-                return Err(StudyError::NotAJournal { path: path.clone() });
+                return Err(StudyError::NotAJournal { path: path.to_owned() });
             }
-            if let Some(folder) = path.parent() {
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 cupola_store::create_folder(folder)?;
             }
             OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
@@ -54,19 +55,18 @@ impl JournalStorage {
     /// As [`Self::open`].
     pub fn read_only(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
         let place = place.into();
+        if let JournalPlace::Sqlite { path, .. } = &place {
+            // Opening a database that does not exist creates it.
+            path.metadata().map_err(at(path))?;
+        }
         let mut storage = Self {
             path: place.shown(),
-            #[cfg(feature = "postgres")]
-            server: server(&place)?,
+            table: table(&place)?,
             worker: worker.to_owned(),
             state: JournalState::default(),
             offset: 0,
             lines: 0,
         };
-        #[cfg(not(feature = "postgres"))]
-        if matches!(place, JournalPlace::Postgres { .. }) {
-            return Err(StudyError::NoServer);
-        }
         storage.refresh()?;
         Ok(storage)
     }
@@ -91,9 +91,8 @@ impl JournalStorage {
     /// # Errors
     /// [`StudyError::Io`], [`StudyError::Damaged`].
     pub fn refresh(&mut self) -> Result<(), StudyError> {
-        #[cfg(feature = "postgres")]
-        if let Some(server) = &mut self.server {
-            let lines = server.lines_after(self.lines).map_err(failed(&self.path))?;
+        if let Some(table) = &mut self.table {
+            let lines = table.lines_after(self.lines).map_err(failed(&self.path))?;
             return lines.iter().try_for_each(|line| self.replay(line));
         }
         let mut file = File::open(&self.path).map_err(at(&self.path))?;
@@ -138,9 +137,8 @@ impl JournalStorage {
         &mut self,
         decide: impl FnOnce(&JournalState, &mut Vec<JournalOperation>) -> T,
     ) -> Result<T, StudyError> {
-        #[cfg(feature = "postgres")]
-        if let Some(server) = self.server.take() {
-            return self.transaction_of_server(server, decide);
+        if let Some(table) = self.table.take() {
+            return self.transaction_of_table(table, decide);
         }
         let _lock = JournalLock::acquire(&self.path)?;
         self.refresh()?;
@@ -154,25 +152,24 @@ impl JournalStorage {
         Ok(decided)
     }
 
-    #[cfg(feature = "postgres")]
-    fn transaction_of_server<T>(
+    fn transaction_of_table<T>(
         &mut self,
-        mut server: super::postgres::PostgresJournal,
+        mut table: Box<dyn JournalTable>,
         decide: impl FnOnce(&JournalState, &mut Vec<JournalOperation>) -> T,
     ) -> Result<T, StudyError> {
         let (known, failed) = (self.lines, failed(&self.path));
-        let (mut decided, mut appended) = (None, Vec::new());
-        let result = server.append(known, failed, |new| {
+        let (mut decide, mut decided, mut appended) = (Some(decide), None, Vec::new());
+        let result = table.append(known, &mut |new| {
             new.iter().try_for_each(|line| self.replay(line))?;
             let mut operations = Vec::new();
-            decided = Some(decide(&self.state, &mut operations));
+            decided = decide.take().map(|decide| decide(&self.state, &mut operations));
             appended = operations.iter().map(|operation| operation.line(&self.worker)).collect();
             Ok((self.lines, appended.clone()))
         });
-        self.server = Some(server);
-        result?;
+        self.table = Some(table);
+        result.map_err(failed)??;
         appended.iter().try_for_each(|line| self.replay(line))?;
-        decided.ok_or_else(|| self.damaged("the server did not ask for the operations".to_owned()))
+        decided.ok_or_else(|| self.damaged("the database did not ask for the operations".to_owned()))
     }
 
     /// Appends lines behind the last complete one. The caller holds the lock and has replayed all complete lines, so
@@ -196,17 +193,4 @@ impl JournalStorage {
     fn damaged(&self, why: String) -> StudyError {
         StudyError::Damaged { path: self.path.clone(), line: self.lines + 1, why }
     }
-}
-
-#[cfg(feature = "postgres")]
-fn server(place: &JournalPlace) -> Result<Option<super::postgres::PostgresJournal>, StudyError> {
-    let JournalPlace::Postgres { url, journal } = place else { return Ok(None) };
-    super::postgres::PostgresJournal::new(url, journal).map(Some).map_err(failed(&place.shown()))
-}
-
-/// Names the server of a failure.
-#[cfg(feature = "postgres")]
-fn failed(path: &Path) -> impl Fn(super::postgres::ServerFailure) -> StudyError + use<> {
-    let server = path.display().to_string();
-    move |failure| StudyError::Server { server: server.clone(), why: failure.0 }
 }

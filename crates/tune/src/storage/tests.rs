@@ -159,6 +159,46 @@ fn processes_take_turns() {
     take_turns(&JournalPlace::File(folder.path().join("journal.log")));
 }
 
+#[test]
+fn workers_of_an_sqlite_file_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("sqlite://{}", folder.path().join("new/studies.db").display());
+    let place = |journal| JournalPlace::parse(&address, journal).unwrap();
+    assert!(matches!(JournalStorage::read_only(&place("a"), ""), Err(StudyError::Io { .. })));
+    take_turns(&place("a"));
+    // Another journal of the same table is empty.
+    assert_eq!(JournalStorage::open(&place("b"), "w").unwrap().state().study_count(), 0);
+}
+
+#[test]
+fn a_worker_waits_for_a_long_transaction_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = JournalPlace::Sqlite { path: folder.path().join("studies.db"), journal: "a".to_owned() };
+    let create = |name: &str| JournalOperation::CreateStudy {
+        name: name.to_owned(),
+        directions: vec![StudyDirection::Minimize],
+    };
+    std::thread::scope(|scope| {
+        let (held, wait) = std::sync::mpsc::channel();
+        scope.spawn(|| {
+            let mut storage = JournalStorage::open(&place, "slow").unwrap();
+            let slow = move |_: &JournalState, operations: &mut Vec<JournalOperation>| {
+                held.send(()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                operations.push(create("slow"));
+            };
+            storage.transaction(slow).unwrap();
+        });
+        wait.recv().unwrap();
+        let mut storage = JournalStorage::open(&place, "fast").unwrap();
+        let before = storage.transaction(|state, operations| {
+            operations.push(create("fast"));
+            state.study_count()
+        });
+        assert_eq!(before.unwrap(), 1);
+    });
+}
+
 /// Needs a server: `CUPOLA_POSTGRES=postgres://me@127.0.0.1/db`, as scripts/check-tune starts one.
 #[cfg(feature = "postgres")]
 #[test]

@@ -79,7 +79,7 @@ pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
         | E::Tune(_)
         | E::Damaged { .. }
         | E::NotAJournal { .. }
-        | E::Server { .. }
+        | E::Database { .. }
         | E::NoServer => true,
         E::Io { source, .. } => {
             use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};

@@ -148,7 +148,7 @@ impl<'a> StudyPlan<'a> {
     }
 }
 
-/// Place of the trials of the study `name`: a server, or a file in the folder of the study.
+/// Place of the trials of the study `name`: a database, or a file in the folder of the study.
 ///
 /// # Errors
 /// [`Error::Tune`] for an unknown kind of server, and for a password, which runs and lists of processes would show.
@@ -159,19 +159,22 @@ pub(super) fn place(storage: Option<&str>, folder: &Path, name: &str) -> Result<
         why: why.to_owned(),
         remedy: remedy.to_owned(),
     };
-    if !JournalPlace::is_server(url) {
-        let why = "unknown storage; expected an address that begins with `postgres://`";
+    let Some(place) = JournalPlace::parse(url, name) else {
+        let why = "unknown storage; expected an address that begins with `sqlite://` or `postgres://`";
         return Err(refused(
             why,
-            "write one such as `postgres://me@db/studies`, or leave `storage` out for a file",
+            "write one such as `sqlite:///shared/studies.db` or `postgres://me@db/studies`, or leave `storage` out for a file",
         ));
+    };
+    if let JournalPlace::Sqlite { .. } = &place {
+        return Ok(place);
     }
     let user = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
     if user.is_some_and(|(user, _)| user.contains(':')) || url.contains("password=") {
         let why = "`storage` has a password, which the configs of runs would keep";
         return Err(refused(why, "leave it out, and set PGPASSWORD or write it into ~/.pgpass"));
     }
-    Ok(JournalPlace::Postgres { url: url.to_owned(), journal: name.to_owned() })
+    Ok(place)
 }
 
 /// Metrics of the config, else those that the study began with, else the one that the data calls for.
@@ -215,6 +218,7 @@ fn metric_of(goal: Goal) -> TuneMetric {
         Goal::Rmse => TuneMetric::Rmse,
         Goal::Mae => TuneMetric::Mae,
         Goal::R2 => TuneMetric::R2,
+        Goal::NdcgAt10 => TuneMetric::NdcgAt10,
     }
 }
 
@@ -250,6 +254,10 @@ mod tests {
         assert_eq!(
             found(Some(&url)),
             Ok(JournalPlace::Postgres { url: url.clone(), journal: "a".to_owned() })
+        );
+        assert_eq!(
+            found(Some("sqlite:///shared/studies.db")),
+            Ok(JournalPlace::Sqlite { path: "/shared/studies.db".into(), journal: "a".to_owned() })
         );
         for (url, expected) in [
             ("postgres://me:secret@db/x", "PGPASSWORD"),

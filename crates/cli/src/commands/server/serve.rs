@@ -38,6 +38,11 @@ const LOG_KEY: &str = "log.key";
 const LAST_WORK: Duration = Duration::from_secs(10);
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
+    if let Some(url) = &args.health {
+        cupola_http::check_ready(url)?;
+        ui.line(format!("ready   {url}"));
+        return Ok(());
+    }
     let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
@@ -149,8 +154,15 @@ fn server(
         let recorder = JournalRecorder::new(home.root(), log, ui)?;
         server = server.with_recorder(RecordSampler::new(log.share, privacy, Arc::new(recorder)));
     }
+    if let Some(log) = spec.monitor.performance_log.as_ref().filter(|_| spec.monitor.enabled) {
+        let interval = Duration::from_secs(u64::from(log.seconds));
+        server = server.with_performance_log(home.root().join(&log.folder), interval, log.keep_days);
+    }
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
+    }
+    if let Some(limits) = &spec.limits {
+        server = server.with_shared_limits(limits.clone());
     }
     Ok(server)
 }
