@@ -133,3 +133,40 @@ fn monitoring_can_be_turned_off_and_columns_left_out() {
     let names: Vec<&Value> = report["columns"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert!(names.contains(&&json!("y")) && !names.contains(&&json!("x")), "{report}");
 }
+
+#[test]
+fn the_performance_log_has_requests_accuracy_and_the_use_of_the_machine() {
+    let home = home();
+    let log = "[[model]]\nserve = 'blobs'\n[monitor.performance_log]\nseconds = 1\n";
+    home.write("serve.toml", log);
+    let server = home.serve(&["--config", "serve.toml"]);
+    let body = json!({ "rows": [{ "x": 0.9, "y": 0.9 }] }).to_string();
+    let answer = server.post(PREDICT, &body, &[("x-request-id", "one")]).json();
+    let class = answer["predictions"][0]["side"]["value"].clone();
+    let feedback = json!({ "rows": [{ "request_id": "one", "side": class }] }).to_string();
+    assert_eq!(server.post("/v1/models/blobs/feedback", feedback, &[]).status, 200);
+    assert_eq!(server.post(PREDICT, "{\"rows\": [{\"x\": \"no number\"}]}", &[]).status, 422);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    // The last interval is written when the server stops.
+    assert_eq!(server.post(PREDICT, &body, &[]).status, 200);
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let show = ["monitor", "performance", "--model", "blobs", "--log", "--chunks", "count:1"];
+    let found = home.json(&show);
+    let all = &found["chunks"][0]["interval"];
+    assert_eq!(
+        (&all["requests"], &all["client_errors"], &all["server_errors"]),
+        (&json!(3), &json!(1), &json!(0))
+    );
+    assert_eq!((&all["targets"]["side"]["right"], &all["targets"]["side"]["wrong"]), (&json!(1), &json!(0)));
+    assert!(all["p99"].as_f64().unwrap() > 0.0 && all["process"]["gpu"].is_null(), "{found}");
+    if cfg!(target_os = "linux") {
+        assert!(all["process"]["memory_bytes"].as_u64().unwrap() > 1 << 20, "{found}");
+    }
+    let table = home.run(&show);
+    assert!(table.stdout.contains("calibration error"), "{}", table.stdout);
+    let wrong = home.run(&["monitor", "performance", "--model", "other", "--log"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("performance_log"), "{}", wrong.stderr);
+    assert_eq!(home.run(&["monitor", "performance", "--model", "blobs"]).code, Some(2));
+}

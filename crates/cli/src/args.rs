@@ -180,11 +180,17 @@ pub struct DoctorArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cupola schema > cupola.schema.json")]
+#[command(after_help = "\
+Examples:
+  cupola schema > cupola.schema.json
+  cupola schema --serve > serve.schema.json")]
 pub struct SchemaArgs {
     /// Print the schema of architecture files instead of run configs
-    #[arg(long)]
+    #[arg(long, conflicts_with = "serve")]
     pub model: bool,
+    /// Print the schema of server configs (serve.toml)
+    #[arg(long)]
+    pub serve: bool,
 }
 
 #[derive(Args)]

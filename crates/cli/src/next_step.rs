@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cupola_operate::shell_word;
+use cupola_deploy::shell_word;
 use cupola_registry::Home;
 
 use crate::args::{DEFAULT_HOME, HOME_VARIABLE};

@@ -22,11 +22,29 @@ pub enum Error {
         /// Error of the system.
         source: std::io::Error,
     },
+    /// The address of a receiver of alerts is unavailable.
+    #[error(
+        "failed to listen on {address}: {source}; choose another `watch.on.webhook.listen`, or stop the process that uses it"
+    )]
+    BindReceiver {
+        /// The given address.
+        address: SocketAddr,
+        /// Error of the system.
+        source: std::io::Error,
+    },
     /// A certificate or private key.
     #[error("{path}: {why}; check `[tls]`")]
     Tls {
         /// The file.
         path: PathBuf,
+        /// Reason.
+        why: String,
+    },
+    /// A server that is not ready, or does not answer.
+    #[error("{url}: {why}")]
+    Health {
+        /// URL as given.
+        url: String,
         /// Reason.
         why: String,
     },

@@ -7,7 +7,8 @@
 //!
 //! Each protocol parses a request, calls [`cupola_serving::Pipeline`] and formats the response or the `ApiError`,
 //! which is the one place where errors get status codes. `routes` puts the protocols together; every route is
-//! registered with the access that it requires, and `middleware` checks it. [`Server`] owns the listeners.
+//! registered with the access that it requires, and `middleware` checks it. [`Server`] owns the listeners; an
+//! [`AlertReceiver`] takes alerts by webhook on a listener of its own.
 
 mod error;
 #[cfg(test)]
@@ -23,4 +24,7 @@ mod server;
 mod state;
 
 pub use error::Error;
-pub use server::{BoundAddresses, ListenConfig, Server, ServerSettings};
+pub use server::{
+    AlertReceiver, AlertSink, BoundAddresses, ListenConfig, ReceivedAlert, SenderProof, Server,
+    ServerSettings, check_ready,
+};

@@ -4,6 +4,7 @@ mod alerts;
 mod dashboard;
 mod openapi;
 mod page;
+mod performance;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use cupola_serving::access::Scope;
 use cupola_serving::{Catalog, Error, Lifecycle};
 use serde_json::json;
 
+pub(crate) use self::performance::PerformanceFiles;
 use crate::error::ApiError;
 use crate::middleware::{Access, Routes};
 use crate::state::ServerState;

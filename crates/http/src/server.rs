@@ -4,8 +4,10 @@ mod activity;
 mod connection;
 mod connections;
 mod drain;
+mod health;
 mod listener;
 mod patience;
+mod receiver;
 mod response;
 mod settings;
 mod socket;
@@ -25,7 +27,7 @@ use cupola_serving::{
     Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
     Telemetry, TraceExporter,
 };
-use cupola_spec::{Jwt, Serve};
+use cupola_spec::{Jwt, RateLimits, Serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -33,9 +35,12 @@ use tokio_rustls::TlsAcceptor;
 
 use self::activity::ConnectionLimits;
 use self::connections::ConnectionTable;
+pub use self::health::check_ready;
 use self::listener::Listener;
+pub use self::receiver::{AlertReceiver, AlertSink, ReceivedAlert, SenderProof};
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
 use crate::error::Error;
+use crate::ops::PerformanceFiles;
 use crate::routes::{self, PageRules};
 use crate::state::{EndlessStreams, RequestLimits, ServerState};
 
@@ -54,7 +59,10 @@ pub struct Server {
     /// `true` to compare predictions with feedback.
     compares: bool,
     sampler: Option<RecordSampler>,
+    performance: Option<PerformanceFiles>,
     jwt: Option<Jwt>,
+    /// Store in which replicas count requests together.
+    shared_limits: Option<RateLimits>,
     otlp: Option<String>,
 }
 
@@ -76,7 +84,9 @@ impl Server {
             alerts: None,
             compares: false,
             sampler: None,
+            performance: None,
             jwt: None,
+            shared_limits: None,
             otlp: None,
         }
     }
@@ -92,6 +102,13 @@ impl Server {
     #[must_use]
     pub fn with_tokens(mut self, jwt: Jwt) -> Self {
         self.jwt = Some(jwt);
+        self
+    }
+
+    /// Counts the requests of each key together with other servers.
+    #[must_use]
+    pub fn with_shared_limits(mut self, limits: RateLimits) -> Self {
+        self.shared_limits = Some(limits);
         self
     }
 
@@ -125,6 +142,15 @@ impl Server {
         self
     }
 
+    /// Logs the performance of each version to a folder, and compares predictions with feedback for it. Monitoring has to be
+    /// on.
+    #[must_use]
+    pub fn with_performance_log(mut self, folder: PathBuf, interval: Duration, keep_days: u32) -> Self {
+        self.performance = Some(PerformanceFiles { folder, interval, keep_days });
+        self.compares = true;
+        self
+    }
+
     /// Checks the rules of `[[alert]]` and notifies the receivers of `[[notify]]`. `file` keeps the states of alerts.
     ///
     /// # Errors
@@ -133,7 +159,7 @@ impl Server {
         if !spec.alert_rules.is_empty() {
             let watch = AlertWatch::open(spec, file, self.telemetry.alert_metrics())?;
             self.alerts = Some(Arc::new(watch));
-            self.compares = spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
+            self.compares |= spec.alert_rules.iter().any(|alert| alert.when.needs_outcomes());
         }
         Ok(self)
     }
@@ -163,7 +189,7 @@ impl Server {
     /// ones and returns. `ready` gets the addresses once it listens.
     ///
     /// # Errors
-    /// [`Error::Bind`], [`Error::Tls`], and [`Error::Serving`] for tokens and traces.
+    /// [`Error::Bind`], [`Error::Tls`], and [`Error::Serving`] for tokens, shared limits and traces.
     pub async fn run(
         mut self,
         listen: ListenConfig,
@@ -178,15 +204,17 @@ impl Server {
             self.access.set_tokens(Arc::clone(&tokens));
             background.push(tokio::spawn(tokens.keep_fresh()));
         }
-        let settings = self.settings.clone();
+        let (settings, performance) = (self.settings.clone(), self.performance.take());
+        let (stop_sender, stopped) = watch::channel(false);
+        let limits = self.share_limits(stopped.clone()).await?;
         let state = self.into_state(traces);
         let (listeners, bound) = bind(&state, &settings, &listen, acceptor).await?;
         ready(bound);
-        let (stop_sender, stopped) = watch::channel(false);
         let serving: Vec<_> =
             listeners.into_iter().map(|listener| tokio::spawn(listener.serve(stopped.clone()))).collect();
         background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
         background.extend(watch_alerts(&state));
+        let performance = performance.map(|files| files.start(&state));
         stop.await;
         // Load balancers need time to notice that the server is not ready.
         state.lifecycle.leave();
@@ -195,11 +223,14 @@ impl Server {
         let _ = stop_sender.send(true);
         background.iter().for_each(JoinHandle::abort);
         let closed = async {
-            for listener in serving {
-                let _ = listener.await;
+            for task in serving.into_iter().chain(limits) {
+                let _ = task.await;
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
+        if let Some(performance) = performance {
+            performance.finish().await;
+        }
         if let Some(alerts) = state.alerts {
             let _ = tokio::task::spawn_blocking(move || alerts.write()).await;
         }
@@ -207,6 +238,17 @@ impl Server {
             audit.flush(AUDIT_FLUSH);
         }
         Ok(())
+    }
+
+    /// Starts to exchange the use of keys with other servers, if the config names a store for it.
+    async fn share_limits(
+        &mut self,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
+        let Some(spec) = self.shared_limits.take() else { return Ok(None) };
+        let mut limits = self.access.share_limits(&spec, self.telemetry.limit_metrics())?;
+        limits.join().await;
+        Ok(Some(tokio::spawn(limits.run(stopped))))
     }
 
     fn into_state(self, traces: Option<TraceExporter>) -> ServerState {

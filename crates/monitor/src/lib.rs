@@ -6,22 +6,25 @@
 
 pub mod alert;
 pub mod detect;
+mod domain;
 mod drift;
 mod error;
 pub mod multivariate;
 pub mod performance;
 mod profile;
+pub mod service;
 pub mod sketch;
 mod twister;
 pub mod window;
 
+pub use drift::embedding;
 pub use drift::{
     ColumnDrift, ColumnSide, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, DriftPicture,
     MAX_DRIFTED_SHARE,
 };
 pub use error::Error;
 pub use profile::{
-    CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
-    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SampledTexts,
-    SortedNumbers, TextReference,
+    CategoryReference, ColumnCollector, ColumnRole, ContentSample, NamedColumn, NumberReference,
+    ObservedColumn, ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues,
+    SampledTexts, SortedNumbers, TextReference,
 };

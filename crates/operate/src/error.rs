@@ -46,12 +46,26 @@ pub enum Error {
         /// Cause.
         source: std::io::Error,
     },
+    /// A performance log that cannot be read.
+    #[error("failed to read {}: {why}; a server writes it with `performance_log` in `[monitor]`", .path.display())]
+    ServiceLog {
+        /// Path of the folder or file.
+        path: std::path::PathBuf,
+        /// Reason.
+        why: String,
+    },
     /// Multivariate drift without rows to compare with.
     #[error(
         "multivariate drift requires rows to compare with, which a profile does not have; give the training data with \
          --reference FILE"
     )]
     NoReferenceRows,
+    /// Drift of embeddings without rows to compare with.
+    #[error(
+        "drift of embeddings requires rows to compare with, which a profile does not have; give the training data with \
+         --reference FILE"
+    )]
+    NoReferenceEmbeddings,
     /// A file without the state of a server's windows.
     #[error(
         "failed to read {}: {why}; give files with the answer of `GET /v1/models/NAME/monitor?state=1`", .path.display()
@@ -86,7 +100,9 @@ impl Error {
             | Self::Feedback { .. }
             | Self::NoTargets { .. }
             | Self::NoReferenceRows
+            | Self::NoReferenceEmbeddings
             | Self::StateFile { .. }
+            | Self::ServiceLog { .. }
             | Self::NoProfile { .. }
             | Self::NoRows { .. }
             | Self::NothingToCompare { .. } => true,

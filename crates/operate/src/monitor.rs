@@ -2,15 +2,19 @@
 
 mod document;
 mod drift;
+mod embeddings;
 mod join;
 mod performance;
 mod relations;
 mod replicas;
+mod service_log;
 
 pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
+pub use self::embeddings::EmbeddingOutcome;
 pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{
     ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,
 };
 pub use self::replicas::merge_states;
+pub use self::service_log::{ServiceChunk, ServiceLog, ServiceLogRequest, read_service_log};

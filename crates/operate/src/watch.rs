@@ -16,6 +16,7 @@ mod drift;
 mod error;
 mod export;
 mod journal;
+mod live;
 mod look;
 mod record;
 mod watcher;
@@ -27,9 +28,10 @@ pub use self::error::WatchError;
 pub use self::export::{ExportRequest, WatchScheduler, export};
 pub use self::journal::WatchJournal;
 pub use self::look::guard::WatchHold;
+pub use self::look::inbox::AlertInbox;
 pub use self::look::observe::WatchLook;
 pub use self::record::{
-    ChallengerConfig, ContestReport, GateEvidence, MeasuredDrift, TrainedChallenger, TriggerEvidence,
-    WatchRecord, WatchState, WatchTrigger, WatchedData,
+    ChallengerConfig, ContestReport, GateEvidence, LiveContest, MeasuredDrift, TrainedChallenger,
+    TriggerEvidence, WatchRecord, WatchState, WatchTrigger, WatchedData,
 };
-pub use self::watcher::{WatchJob, WatchPass, Watcher};
+pub use self::watcher::{WatchFollowing, WatchJob, WatchPass, Watcher};

@@ -208,8 +208,16 @@ impl Package {
     /// # Errors
     /// [`Error::Store`], also for a name that the manifest lacks.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        self.read_within(name, FILE_LIMIT)
+    }
+
+    /// Reads a file of at most this many bytes and checks its digest.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`cupola_store::Error::Damaged`] for a larger file.
+    pub fn read_within(&self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
         let (path, expected) = self.locate(name)?;
-        let bytes = read_limited(&path, FILE_LIMIT)?;
+        let bytes = read_limited(&path, limit)?;
         let (found, expected) = (sha256_hex(&bytes), expected.to_owned());
         if found != expected {
             return Err(cupola_store::Error::Digest { path, expected, found }.into());

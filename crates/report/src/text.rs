@@ -141,6 +141,11 @@ pub(crate) fn several(value: u64, what: &str) -> String {
     format!("{} {what}{ending}", count(value))
 }
 
+/// Number of rows in words, with thousands separators.
+pub fn row_count(rows: u64) -> String {
+    several(rows, "row")
+}
+
 /// Share from 0 to 1 in percent.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;

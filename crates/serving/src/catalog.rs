@@ -11,6 +11,7 @@ mod entry;
 mod share;
 mod version;
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use cupola_registry::{Home, Package};
@@ -26,7 +27,7 @@ use crate::error::Error;
 use crate::metadata::RequestMetadata;
 use crate::scheduler::SchedulerLimits;
 use crate::sync::{self, Arc, Mutex, MutexGuard};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{QueueTimes, Telemetry};
 
 /// Versions that a request goes to.
 pub(crate) struct Route {
@@ -120,8 +121,8 @@ impl Catalog {
 
     /// Loads what a declaration names, apart from versions that are loaded already.
     fn open(&self, spec: &ServedModel, names: PlainNames) -> Result<(String, ModelEntry), Error> {
-        let deploy = |reference: &str| self.deploy(reference, names);
-        let main = deploy(&spec.serve)?;
+        let main = self.deploy(&spec.serve, names, None)?;
+        let deploy = |reference: &str| self.deploy(reference, names, Some(&main));
         let name = main.version.manifest.name.clone();
         let canary = spec.canary.as_ref();
         let canary = canary.map(|canary| Ok::<_, Error>((canary.clone(), deploy(&canary.serve)?)));
@@ -165,8 +166,13 @@ impl Catalog {
         }
     }
 
-    /// Resolves a reference, and loads its version unless it is loaded already.
-    fn deploy(&self, reference: &str, names: PlainNames) -> Result<Deployment, Error> {
+    /// Resolves a reference, and loads its version unless it is loaded already, or deployed `beside` it.
+    fn deploy(
+        &self,
+        reference: &str,
+        names: PlainNames,
+        beside: Option<&Deployment>,
+    ) -> Result<Deployment, Error> {
         if names == PlainNames::Keep
             && !self.follows(reference)
             && let Some(deployment) =
@@ -175,7 +181,8 @@ impl Catalog {
             return Ok(deployment);
         }
         let package = self.home.package(reference).map_err(cupola_runtime::Error::from)?;
-        let version = match self.loaded(&package) {
+        let beside = beside.map(|one| &one.version).filter(|version| version.is(&package));
+        let version = match beside.cloned().or_else(|| self.loaded(&package)) {
             Some(version) => version,
             None => self.loader.load(package, &self.telemetry)?,
         };
@@ -249,11 +256,16 @@ impl Catalog {
         self.entry(name).ok().map(|entry| entry.spec.clone())
     }
 
-    /// All metrics of the server with the present lengths of the queues, as `OpenMetrics` 1.0 text.
+    /// All metrics of the server with the present lengths of the queues and shares of waiting, as `OpenMetrics` 1.0 text.
     pub fn metrics_text(&self) -> String {
-        for version in self.versions() {
+        let versions = self.versions();
+        let mut times: BTreeMap<&str, QueueTimes> = BTreeMap::new();
+        for version in &versions {
             version.metrics.set_waiting(version.scheduler.waiting());
+            let sum = times.entry(&version.manifest.name).or_default();
+            *sum = sum.plus(version.metrics.recent_times());
         }
+        self.telemetry.set_queue_shares(&times);
         self.telemetry.text()
     }
 

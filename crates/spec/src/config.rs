@@ -31,8 +31,8 @@ pub use self::target::{Target, TargetKind};
 pub use self::targets::TargetList;
 pub(crate) use self::watch::is_time_or_zero;
 pub use self::watch::{
-    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule,
-    WatchTriggers, parse_zone,
+    DriftTrigger, InvalidTime, QuietHours, Watch, WatchBudget, WatchCanary, WatchClaim, WatchLive,
+    WatchRollback, WatchSchedule, WatchTriggers, WatchWebhook, parse_zone,
 };
 use crate::data::{Clean, Data, Expectation, Feature};
 use crate::evaluate::Evaluate;

@@ -38,9 +38,9 @@ pub use config::{
     Config, DEFAULTS, DriftTrigger, Gap, Gate, GateBound, GateCheck, GateComparator, GateCondition,
     GateMetric, GateSplit, GateValue, InvalidCondition, InvalidTime, LatencyPercentile, PACKAGE, Problem,
     Problems, QuietHours, Run, Series, Split, SplitBy, SubgroupStatistic, Target, TargetKind, TargetList,
-    ValueEnd, VersusClaim, Watch, WatchBudget, WatchClaim, WatchRollback, WatchSchedule, WatchTriggers,
-    config_schema, config_settings, default_settings, model_schema, parse, parse_data, parse_gate,
-    parse_model_file, parse_zone, train_for,
+    ValueEnd, VersusClaim, Watch, WatchBudget, WatchCanary, WatchClaim, WatchLive, WatchRollback,
+    WatchSchedule, WatchTriggers, WatchWebhook, config_schema, config_settings, default_settings,
+    model_schema, parse, parse_data, parse_gate, parse_model_file, parse_zone, train_for,
 };
 pub use data::{
     Api, Block, Clean, Data, Decimal, Expectation, Feature, ForeignKey, Http, Page, QueryEngine, RaggedRows,
@@ -52,7 +52,7 @@ pub use evaluate::{
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, RankLoss,
     RealmlpFamily, Recurrence, ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily,
     TextTransformerFamily, TreesSpec, Trend, VitFamily,
 };
@@ -72,8 +72,8 @@ pub use names::{
     NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
 };
 pub use serve::{
-    Alert, AlertSettings, AlertWhen, Canary, Jwt, LiveMonitoring, MailEncryption, Notify, RequestLog, Serve,
-    ServedModel, TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
+    Alert, AlertSettings, AlertWhen, Canary, Jwt, LiveMonitoring, MailEncryption, Notify, PerformanceLog,
+    RateLimits, RequestLog, Serve, ServedModel, TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
 };
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,

@@ -12,7 +12,7 @@ impl Command {
             Self::Monitor(args) => match &args.command {
                 MonitorCommand::Report(args) => (Some(&args.drift.data), args.drift.reference.as_ref()),
                 MonitorCommand::Check(args) => (Some(&args.drift.data), args.drift.reference.as_ref()),
-                MonitorCommand::Performance(args) => (Some(&args.data), args.reference.as_ref()),
+                MonitorCommand::Performance(args) => (args.data.as_ref(), args.reference.as_ref()),
                 MonitorCommand::Export(_) | MonitorCommand::Merge(_) => (None, None),
             },
             _ => (None, None),

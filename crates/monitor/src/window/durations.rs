@@ -32,6 +32,28 @@ impl DurationHistogram {
         self.sum += seconds;
     }
 
+    /// Histogram of the bins of [`Self::filled`] and the sum of the durations; bins that do not exist are left out.
+    pub fn of_filled(filled: &[(usize, u32)], sum: f64) -> Self {
+        let mut own = Self::default();
+        for (bin, count) in filled.iter().filter(|(bin, _)| *bin < BINS) {
+            own.bins.resize(BINS, 0);
+            own.bins[*bin] = own.bins[*bin].saturating_add(*count);
+            own.count += u64::from(*count);
+        }
+        own.sum = sum;
+        own
+    }
+
+    /// Number and durations of each bin that has any.
+    pub fn filled(&self) -> Vec<(usize, u32)> {
+        self.bins.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Sum of all durations in seconds.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
     /// Number of durations.
     pub fn count(&self) -> u64 {
         self.count

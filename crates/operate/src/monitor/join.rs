@@ -45,10 +45,16 @@ impl FeedbackTargets {
     pub fn read(path: &Path, target: &str) -> Result<Self, Error> {
         let failed = |source| Error::Feedback { path: path.to_owned(), source };
         let mut targets = Self::default();
-        let file = match std::fs::File::open(path) {
+        // The opening of a pipe without a writer would wait for ever.
+        match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(targets),
-            file => file.map_err(failed)?,
+            Ok(found) if !found.is_file() => {
+                let what = if found.is_dir() { "it is a folder" } else { "it is no file" };
+                return Err(failed(std::io::Error::other(what)));
+            }
+            found => found.map_err(failed)?,
         };
+        let file = std::fs::File::open(path).map_err(failed)?;
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         loop {
@@ -143,5 +149,23 @@ mod tests {
         assert_eq!(feedback.counts, counts);
         let missing = FeedbackTargets::read(&folder.path().join("none.jsonl"), "y").unwrap();
         assert_eq!(missing.counts, FeedbackCounts::default());
+    }
+
+    #[test]
+    fn a_pipe_or_folder_in_place_of_the_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe.jsonl");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        for path in [pipe, folder.path().to_owned()] {
+            let error = FeedbackTargets::read(&path, "y").unwrap_err().to_string();
+            assert!(error.contains("it is ") && error.contains("check --feedback"), "{error}");
+        }
     }
 }

@@ -15,8 +15,24 @@ use super::record::{ContestReport, WatchedData};
 
 /// Version behind an alias; `None` for an alias or a model that does not exist yet.
 pub(super) fn champion_of(home: &Home, name: &str, alias: &str) -> Result<Option<Package>, WatchError> {
-    let version = Aliases::read(home, name)?.get(alias).copied();
-    Ok(version.map(|version| home.version(name, version)).transpose()?)
+    let Some(version) = Aliases::read(home, name)?.get(alias).copied() else { return Ok(None) };
+    let there = home.versions(name)?;
+    if !there.contains(&version) {
+        let remedy = match there.iter().max() {
+            Some(newest) => {
+                format!("restore its folder, or move the alias: cupola models alias {name} {alias} {newest}")
+            }
+            None => {
+                let aliases = home.models().join(name).join("aliases.json");
+                format!("restore its folder, or delete {} to begin anew", aliases.display())
+            }
+        };
+        return Err(WatchError::request(
+            format!("`{alias}` of {name} points at version {version}, whose folder is gone"),
+            remedy,
+        ));
+    }
+    Ok(Some(home.version(name, version)?))
 }
 
 /// A package on the engine that serves it.

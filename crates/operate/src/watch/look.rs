@@ -3,5 +3,6 @@
 pub(super) mod alerts;
 pub(super) mod clock;
 pub(super) mod guard;
+pub(super) mod inbox;
 pub(super) mod observe;
 pub(super) mod scratch;

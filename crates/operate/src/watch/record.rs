@@ -1,6 +1,7 @@
 //! Records of the journal: what a retraining has done, and on what evidence.
 
 use cupola_datasets::DatasetManifest;
+use cupola_monitor::service::VersionFigures;
 use cupola_report::ComparedMetric;
 use cupola_workflow::GateReport;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,24 @@ pub enum WatchState {
         /// Reason.
         why: String,
     },
+    /// The alias of the canary points at the challenger: a server gives it a share of the requests.
+    Canary {
+        /// The alias.
+        alias: String,
+        /// Version of the challenger.
+        to: u64,
+    },
+    /// The canary has ended.
+    Tried(Box<LiveContest>),
+    /// The champion was measured before the promotion.
+    Measured {
+        /// Its figures; `None` if the server gave none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        figures: Option<VersionFigures>,
+        /// Reason why there are none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// The alias points at the challenger.
     Promoted {
         /// The alias.
@@ -73,7 +92,12 @@ pub enum WatchState {
         from: Option<u64>,
         /// Version now.
         to: u64,
+        /// Time until which it is followed, RFC 3339 in UTC; `None` if nothing is compared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
     },
+    /// The promoted version was compared with the earlier one by the metrics of a server.
+    Live(Box<LiveContest>),
     /// The promoted version was compared with the earlier one on newer rows.
     Watched {
         /// `true` if it is worse by the whole interval of the difference.
@@ -125,7 +149,11 @@ impl WatchState {
             Self::Pending => "pending",
             Self::Approved { .. } => "approved",
             Self::Declined { .. } => "declined",
+            Self::Canary { .. } => "canary",
+            Self::Tried(_) => "tried",
+            Self::Measured { .. } => "measured",
             Self::Promoted { .. } => "promoted",
+            Self::Live(_) => "live",
             Self::Watched { .. } => "watched",
             Self::Kept { .. } => "kept",
             Self::RolledBack { .. } => "rolled_back",
@@ -177,6 +205,9 @@ pub struct TriggerEvidence {
     /// Bytes of the file of alerts that are handled.
     #[serde(default)]
     pub alerts_read: u64,
+    /// Bytes of the receiver's file up to which alerts are read.
+    #[serde(default)]
+    pub received_read: u64,
     /// `true` if a person has to release the challenger.
     pub approval: bool,
     /// Version of the code.
@@ -287,4 +318,19 @@ pub struct ContestReport {
     pub metrics: Vec<ComparedMetric>,
     /// Judged claim.
     pub gate: GateReport,
+}
+
+/// Comparison of two versions by the metrics of the server that runs them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveContest {
+    /// `true` if the newer version has to go.
+    pub worse: bool,
+    /// Reason in words.
+    pub why: String,
+    /// Figures of the earlier version; `None` if the server gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<VersionFigures>,
+    /// Figures of the newer version; `None` if the server gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer: Option<VersionFigures>,
 }

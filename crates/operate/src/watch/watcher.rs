@@ -1,6 +1,7 @@
 //! The state machine of retraining: each step writes its record before the next one begins, so that a process that is
 //! killed anywhere is continued by the next one.
 
+mod live;
 mod promote;
 mod steps;
 
@@ -8,16 +9,19 @@ use std::path::PathBuf;
 
 use cupola_nn::DeviceChoice;
 use cupola_registry::Home;
-use cupola_spec::{Run, Watch};
+use cupola_sources::fill_secrets;
+use cupola_spec::{Run, Watch, WatchWebhook};
 use cupola_store::{Lock, create_folder};
 use cupola_workflow::{ConfigSource, Session, StopSignal};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::challenger::config_digest;
 use super::cycle::{WatchCycle, WatchStep};
 use super::drift::{BestStability, DriftMeasure};
 use super::error::WatchError;
 use super::journal::{WatchJournal, folder};
+use super::live::LiveServer;
 use super::look::guard::{WatchHold, hold};
 use super::look::observe::{Surroundings, WatchLook, one_line};
 use super::look::scratch::ScratchHome;
@@ -39,8 +43,10 @@ pub enum WatchPass {
     Idle(Box<WatchLook>),
     /// A person has to release the challenger of this retraining.
     Waiting(u64),
-    /// The promoted version of this retraining is watched.
-    Following(u64),
+    /// The canary of this retraining is under way.
+    Trying(u64),
+    /// A promoted version is followed. Nothing else is trained until its end.
+    Following(Box<WatchFollowing>),
     /// The state that the job ends at was reached.
     Reached(u64),
     /// Nothing is under way, and the pass is one that begins no retraining.
@@ -49,6 +55,19 @@ pub enum WatchPass {
     Ended(u64),
     /// The user stopped it.
     Stopped,
+}
+
+/// Promoted version that is followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WatchFollowing {
+    /// Number of the retraining.
+    pub cycle: u64,
+    /// Version.
+    pub version: u64,
+    /// Time until which it is followed, RFC 3339; `None` in journals of earlier versions.
+    pub until: Option<String>,
+    /// Sentences on rows and metrics that could not be compared.
+    pub notes: Vec<String>,
 }
 
 impl WatchJob {
@@ -93,9 +112,13 @@ impl WatchJob {
         written: &'a dyn Fn(&WatchRecord),
     ) -> Result<Watcher<'a>, WatchError> {
         let (run, watch) = self.declared(session)?;
+        let roots = self.config.roots();
+        if let Some(live) = &watch.live {
+            // A key that is not set is told now, and not after a training.
+            LiveServer::open(live, &roots, session.home().root())?;
+        }
         let lock = lock(session.home(), &run.name)?;
         let journal = WatchJournal::open(session.home(), &run.name)?;
-        let roots = self.config.roots();
         Ok(Watcher { job: self, session, run, watch, roots, journal, written, _lock: lock })
     }
 
@@ -123,6 +146,22 @@ impl WatchJob {
         let held = held.map(|WatchHold { rule, why }| (rule.to_owned(), why));
         let look = WatchLook { held, notes: seen.notes, evidence: seen.evidence };
         Ok((look, journal.open_cycle()))
+    }
+
+    /// Name of the model, and where the watch takes alerts by webhook; `None` if nowhere. Secrets are filled in.
+    ///
+    /// # Errors
+    /// A config without `[watch]`; a secret that is not set.
+    pub fn webhook(&self, session: &Session<'_>) -> Result<Option<(String, WatchWebhook)>, WatchError> {
+        let (run, watch) = self.declared(session)?;
+        let Some(webhook) = watch.on.webhook else { return Ok(None) };
+        let (roots, home) = (self.config.roots(), session.home().root());
+        let fill = |secret: Option<String>| {
+            let filled = secret.map(|text| fill_secrets(&text, &roots, home)).transpose();
+            filled.map_err(|error| WatchError::request(one_line(&error), "check `[watch.on.webhook]`"))
+        };
+        let WatchWebhook { listen, token, secret } = webhook;
+        Ok(Some((run.name, WatchWebhook { listen, token: fill(token)?, secret: fill(secret)? })))
     }
 
     /// Seconds between two passes.
@@ -266,25 +305,46 @@ impl Watcher<'_> {
             },
             WatchStep::Gate => self.gate(cycle),
             WatchStep::Reject => Ok(Some(reject(cycle))),
-            WatchStep::Promote => self.promote(cycle),
-            WatchStep::RollBack => self.roll_back(cycle),
-            WatchStep::Follow => match self.follow(cycle) {
-                Ok(None) => return Ok(Some(WatchPass::Following(number))),
+            WatchStep::Try => match self.try_canary(cycle) {
+                Ok(None) => return Ok(Some(WatchPass::Trying(number))),
                 other => other,
             },
-        };
-        match done {
-            Ok(state) => {
-                if let Some(state) = state {
-                    self.write(Some(number), state)?;
+            WatchStep::Promote => self.promote(cycle),
+            WatchStep::RollBack => self.roll_back(cycle),
+            WatchStep::Follow => {
+                let mut notes = Vec::new();
+                match self.follow(cycle, &mut notes) {
+                    Ok(None) => return Ok(Some(WatchPass::Following(Box::new(following(cycle, notes))))),
+                    other => other,
                 }
+            }
+        };
+        self.written_step(cycle, done)
+    }
+
+    /// Writes the record of a step. A failure ends the retraining and is handed on.
+    fn written_step(
+        &mut self,
+        cycle: &WatchCycle,
+        done: Result<Option<WatchState>, WatchError>,
+    ) -> Result<Option<WatchPass>, WatchError> {
+        let number = Some(cycle.number);
+        let is_promoted = cycle.promoted().is_some();
+        match done {
+            Ok(Some(state)) => {
+                if state.is_end() && !is_promoted {
+                    self.withdraw_canary(cycle)?;
+                }
+                self.write(number, state)?;
                 Ok(None)
             }
+            Ok(None) => Ok(None),
             // Rows that could not be read do not undo a promotion; the next look tries again.
-            Err(error) if cycle.promoted().is_some() => Err(error),
+            Err(error) if is_promoted => Err(error),
             Err(error) => {
+                self.withdraw_canary(cycle)?;
                 let why = one_line(&error);
-                self.write(Some(number), WatchState::Failed { why, seconds: 0.0 })?;
+                self.write(number, WatchState::Failed { why, seconds: 0.0 })?;
                 Err(error)
             }
         }
@@ -332,7 +392,16 @@ fn reached(cycle: &WatchCycle, until: &str) -> bool {
     !goes_on && cycle.records.iter().any(|record| record.state.name() == until)
 }
 
+fn following(cycle: &WatchCycle, notes: Vec<String>) -> WatchFollowing {
+    let version = cycle.promoted().map_or(0, |(_, to)| to);
+    let until = cycle.followed_until().map(|(_, until)| until.to_owned());
+    WatchFollowing { cycle: cycle.number, version, until, notes }
+}
+
 fn reject(cycle: &WatchCycle) -> WatchState {
+    if let Some(tried) = cycle.tried().filter(|tried| tried.worse) {
+        return WatchState::Rejected { why: format!("the canary: {}", tried.why) };
+    }
     let why = match (cycle.decision(), cycle.gated()) {
         (Some(Err(why)), _) => format!("refused by a person: {why}"),
         (_, Some(gated)) => gated.why.clone(),

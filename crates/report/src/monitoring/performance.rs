@@ -1,9 +1,9 @@
 //! Page about the performance of a model in production, chunk by chunk.
 
-use crate::page::markup::{Cell, Room, dim, figure, further, grid, table};
+use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
-use crate::text::{cut, escape, name, number, several, spaced};
+use crate::text::{count, cut, escape, name, number, several, spaced};
 
 /// Rows of a table.
 const ROWS: usize = 1000;
@@ -68,14 +68,21 @@ pub struct PerformanceValue {
     pub confidence: [Option<f64>; 2],
     /// Values outside of which there is an alert.
     pub thresholds: [Option<f64>; 2],
-    /// `true` if the realised value, or else the estimate, is outside of the thresholds.
-    pub alert: bool,
+    /// `true` if the realised value is outside of the thresholds.
+    pub realised_alert: bool,
+    /// `true` if the estimate is outside of the thresholds.
+    pub estimate_alert: bool,
 }
 
 impl PerformanceValue {
     /// The realised value if it is known, else the estimate.
     fn shown(&self) -> Option<f64> {
         self.realised.or(self.estimate)
+    }
+
+    /// `true` if the value that is shown is outside of the thresholds.
+    fn alert(&self) -> bool {
+        if self.realised.is_some() { self.realised_alert } else { self.estimate_alert }
     }
 }
 
@@ -120,7 +127,7 @@ pub fn performance_html(page: &PerformancePage) -> String {
 /// Number of chunks in which a metric is outside of its thresholds.
 fn alerts(page: &PerformancePage) -> usize {
     let outside = |at: &usize| {
-        page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(|value| value.alert))
+        page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(PerformanceValue::alert))
     };
     (0..page.chunks.len()).filter(outside).count()
 }
@@ -135,7 +142,7 @@ fn header(page: &PerformancePage) -> String {
     );
     let rows = several(page.rows, "row");
     let target = name(&page.target);
-    html += &format!("<p>The target {target} is known for {} of {rows}.</p>", page.labelled);
+    html += &format!("<p>The target {target} is known for {} of {rows}.</p>", count(page.labelled));
     let data = escape(&cut(&page.data, 200));
     html += &dim(&match &page.reference {
         Some(reference) => format!(
@@ -163,7 +170,7 @@ fn plot(metric: &PerformanceMetric) -> String {
     let upper = points(metric, |own| own.confidence[1]);
     let lower = points(metric, |own| own.confidence[0]);
     let band = upper.into_iter().chain(lower.into_iter().rev()).collect();
-    let alerts = points(metric, |own| own.shown().filter(|_| own.alert));
+    let alerts = points(metric, |own| own.shown().filter(|_| own.alert()));
     let title = spaced(&metric.name);
     let html = Plot {
         title: format!("{title} by chunk"),
@@ -198,8 +205,8 @@ fn changes(page: &PerformancePage) -> String {
     let rows = page.changes.iter().take(ROWS).map(|change| {
         vec![
             name(&change.detector),
-            change.seen.to_string(),
-            change.alarms.to_string(),
+            count(change.seen),
+            count(change.alarms),
             change.last.as_deref().map(|last| escape(&cut(last, 60))).unwrap_or_default(),
         ]
     });
@@ -225,16 +232,15 @@ fn chunks(page: &PerformancePage) -> String {
         text => text.unwrap_or_default(),
     };
     let rows = page.chunks.iter().enumerate().take(ROWS).map(|(at, chunk)| {
-        let mut row =
-            vec![(at + 1).to_string(), name(&chunk.key), chunk.rows.to_string(), chunk.labelled.to_string()];
+        let mut row = vec![(at + 1).to_string(), name(&chunk.key), count(chunk.rows), count(chunk.labelled)];
         for metric in &metrics {
             let value = metric.values.get(at).copied().unwrap_or_default();
-            row.push(cell(value.realised, value.alert));
-            row.push(cell(value.estimate, value.alert && value.realised.is_none()));
+            row.push(cell(value.realised, value.realised_alert));
+            row.push(cell(value.estimate, value.estimate_alert));
         }
         row
     });
-    table(&head, rows)
+    tight_table(&head, rows)
         + &further(page.chunks.len(), ROWS, "chunk")
         + &dim("Bold: outside of the thresholds. A metric without a further word is realised.")
 }
@@ -249,7 +255,8 @@ mod tests {
             estimate: Some(if at.is_multiple_of(3) { f64::INFINITY } else { at as f64 }),
             confidence: [Some(0.0), None],
             thresholds: [Some(1.0), Some(2.0)],
-            alert: at.is_multiple_of(5),
+            realised_alert: at.is_multiple_of(5),
+            estimate_alert: at.is_multiple_of(5),
         };
         let metric = |at: usize| PerformanceMetric {
             name: format!("<em>{at}_mae"),

@@ -50,6 +50,11 @@ pub(crate) fn metric_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item =
     classed(" class=\"metrics\"", head, rows)
 }
 
+/// Table of many columns, whose names may take two lines.
+pub(crate) fn tight_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    classed(" class=\"tight\"", head, rows)
+}
+
 /// Table whose first column is a line of its own on a phone, above the others.
 pub(crate) fn stacked_table(head: &[(&str, Cell)], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let below = head.len().saturating_sub(1);

@@ -164,12 +164,18 @@ fn typed(target: &OutputColumn, value: &Value) -> Value {
     }
 }
 
+/// `true` for a number that 32 bits hold, as those of inputs and predictions.
+#[allow(clippy::cast_possible_truncation, reason = "the cast gives infinity beyond the range")]
+fn is_number(value: &Value) -> bool {
+    value.as_f64().is_some_and(|number| (number as f32).is_finite())
+}
+
 fn fits(target: &OutputColumn, value: &Value) -> bool {
     match (target.kind, target.length) {
         (_, Some(length)) => {
-            value.as_array().is_some_and(|list| list.len() == length && list.iter().all(Value::is_number))
+            value.as_array().is_some_and(|list| list.len() == length && list.iter().all(is_number))
         }
-        (ColumnType::Number, _) => value.is_number(),
+        (ColumnType::Number, _) => is_number(value),
         (ColumnType::Category, _) => value.is_string() || value.is_number() || value.is_boolean(),
         (ColumnType::Date | ColumnType::Text | ColumnType::File, _) => value.is_string(),
     }
@@ -216,6 +222,7 @@ mod tests {
             positive: None,
             length: None,
             frequency: None,
+            orders: None,
         }];
         let row = |id: &str, value: Value| {
             Map::from_iter([("request_id".to_owned(), Value::from(id)), ("y".to_owned(), value)])
@@ -223,7 +230,11 @@ mod tests {
         let push = |rows| log.push("m", &targets, rows);
         assert_eq!(push(vec![row("a", 1.into()), row("b", 2.into())]).await.unwrap(), 2);
         assert!(push(vec![row("c", 3.into()), row(&"d".repeat(129), 4.into())]).await.is_err());
-        assert!(push(vec![row("e", "text".into())]).await.is_err());
+        for wrong in
+            [json!("text"), json!(1e300), json!("1e39"), json!(-3.5e38), json!(u64::MAX.to_string() + "e30")]
+        {
+            assert!(push(vec![row("e", wrong.clone())]).await.is_err(), "{wrong}");
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
@@ -238,6 +249,7 @@ mod tests {
             positive: None,
             length: None,
             frequency: None,
+            orders: None,
         };
         let why = unknown_class(&target(&["more", "less"]), &json!("moree")).unwrap();
         assert!(why.contains("not a class") && why.contains("`more`"), "{why}");

@@ -1,9 +1,10 @@
 //! Recent predictions, compared with feedback as it comes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use cupola_prep::{PredictedValue, Predictions};
+use cupola_monitor::service::TargetOutcome;
+use cupola_prep::{PredictedValue, Prediction, Predictions};
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -25,7 +26,8 @@ struct RecentRow {
 }
 
 enum RecentValue {
-    Class(String),
+    /// A class, with its probability.
+    Class(String, Option<f64>),
     Number(f64),
     Numbers(Vec<f64>),
 }
@@ -36,16 +38,21 @@ struct RecentRows {
     order: VecDeque<u64>,
 }
 
+/// Outcomes by model, version and target.
+type OutcomesByTarget = BTreeMap<(String, u64), BTreeMap<String, TargetOutcome>>;
+
 /// Joins feedback with recent predictions and counts how good they were.
 pub struct OutcomeJoin {
     rows: Mutex<RecentRows>,
     metrics: OutcomeMetrics,
+    /// Outcomes since the last line of the performance log.
+    logged: Mutex<OutcomesByTarget>,
 }
 
 impl OutcomeJoin {
     /// Join without predictions.
     pub fn new(metrics: OutcomeMetrics) -> Self {
-        Self { rows: Mutex::default(), metrics }
+        Self { rows: Mutex::default(), metrics, logged: Mutex::default() }
     }
 
     /// Remembers the predictions of a request in place of the oldest ones.
@@ -54,9 +61,7 @@ impl OutcomeJoin {
             predictions.iter().take(MOST_ROWS_OF_REQUEST).enumerate().filter_map(|(index, prediction)| {
                 let values: Vec<(String, RecentValue)> = prediction
                     .iter()
-                    .filter_map(|(target, prediction)| {
-                        Some((target.clone(), recent(&prediction.value, prediction.probabilities.is_some())?))
-                    })
+                    .filter_map(|(target, prediction)| Some((target.clone(), recent(prediction)?)))
                     .collect();
                 (!values.is_empty()).then(|| (key(model, request, index as u64 + 1), values))
             });
@@ -89,6 +94,12 @@ impl OutcomeJoin {
         }
     }
 
+    /// Outcomes of a version since the last call, by target, for the performance log.
+    pub fn take_logged(&self, model: &str, version: u64) -> BTreeMap<String, TargetOutcome> {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.remove(&(model.to_owned(), version)).unwrap_or_default()
+    }
+
     fn compare_row(&self, model: &str, known: &mut RecentRow, row: &Map<String, Value>) -> &'static str {
         let targets: Vec<(&str, &RecentValue, &Value)> = known
             .values
@@ -103,23 +114,26 @@ impl OutcomeJoin {
             Some(_) => return "contradicting",
             None => {}
         }
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = logged.entry((model.to_owned(), known.version)).or_default();
         for (target, predicted, truth) in &targets {
-            match predicted {
-                RecentValue::Class(class) => {
-                    self.metrics.count_class(model, known.version, target, same_class(class, truth));
+            let outcome = own.entry((*target).to_owned()).or_default();
+            let error = match predicted {
+                RecentValue::Class(class, probability) => {
+                    let right = same_class(class, truth);
+                    self.metrics.count_class(model, known.version, target, right);
+                    outcome.add_class(right, *probability);
+                    None
                 }
-                RecentValue::Number(number) => {
-                    if let Some(truth) = number_of(truth) {
-                        self.metrics.count_number(model, known.version, target, (number - truth).abs());
-                    }
-                }
-                RecentValue::Numbers(numbers) => {
-                    if let Some(error) = mean_error(numbers, truth) {
-                        self.metrics.count_number(model, known.version, target, error);
-                    }
-                }
+                RecentValue::Number(number) => number_of(truth).map(|truth| (number - truth).abs()),
+                RecentValue::Numbers(numbers) => mean_error(numbers, truth),
+            };
+            if let Some(error) = error {
+                self.metrics.count_number(model, known.version, target, error);
+                outcome.add_number(error);
             }
         }
+        drop(logged);
         known.answered = Some(digest);
         "joined"
     }
@@ -129,14 +143,19 @@ fn key(model: &str, request: &str, row: u64) -> u64 {
     xxh3_64(format!("{model}\n{request}\n{row}").as_bytes())
 }
 
-/// Value to remember; `None` for a long text.
-fn recent(value: &PredictedValue, is_class: bool) -> Option<RecentValue> {
-    Some(match value {
+/// Value to remember, a class with its probability; `None` for a long text.
+fn recent(prediction: &Prediction) -> Option<RecentValue> {
+    let probabilities = prediction.probabilities.as_ref();
+    let class = |text: String| {
+        let probability = probabilities.and_then(|all| all.get(&text)).copied().map(f64::from);
+        RecentValue::Class(text, probability)
+    };
+    Some(match &prediction.value {
         PredictedValue::Numbers(numbers) => RecentValue::Numbers(numbers.clone()),
-        PredictedValue::Number(number) if !is_class => RecentValue::Number(*number),
-        PredictedValue::Integer(number) => RecentValue::Class(number.to_string()),
-        PredictedValue::Number(number) => RecentValue::Class(number.to_string()),
-        PredictedValue::Text(text) if text.len() <= MOST_BYTES => RecentValue::Class(text.clone()),
+        PredictedValue::Number(number) if probabilities.is_none() => RecentValue::Number(*number),
+        PredictedValue::Integer(number) => class(number.to_string()),
+        PredictedValue::Number(number) => class(number.to_string()),
+        PredictedValue::Text(text) if text.len() <= MOST_BYTES => class(text.clone()),
         PredictedValue::Text(_) => return None,
     })
 }
@@ -203,6 +222,11 @@ mod tests {
         };
         join.compare("m", &[row("a", 1, json!("up")), row("a", 1, json!("up")), row("a", 1, json!("down"))]);
         join.compare("m", &[row("a", 2, json!(5)), row("a", 3, json!(5)), row("b", 1, json!("up"))]);
+        let logged = join.take_logged("m", 2);
+        let y = &logged["y"];
+        assert_eq!((y.right, y.wrong, y.measured), (1, 0, 1));
+        assert!((y.calibration_error().unwrap() - 0.1).abs() < 1e-6 && y.mean_error() == Some(2.0));
+        assert!(join.take_logged("m", 2).is_empty());
         let text = telemetry.text();
         for line in [
             "cupola_outcomes_total{model=\"m\",version=\"2\",target=\"y\",outcome=\"correct\"} 1",

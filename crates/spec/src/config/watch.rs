@@ -1,5 +1,6 @@
 //! `[watch]`: when a published model is trained again, and how its successor takes over.
 
+mod live;
 mod schedule;
 mod triggers;
 
@@ -8,8 +9,9 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::live::{WatchCanary, WatchLive};
 pub use self::schedule::{InvalidTime, QuietHours, Schedule as WatchSchedule, parse_zone};
-pub use self::triggers::{DriftTrigger, WatchTriggers};
+pub use self::triggers::{DriftTrigger, WatchTriggers, WatchWebhook};
 use crate::config::gate::Gate;
 use crate::train::parse_time;
 
@@ -53,6 +55,9 @@ pub struct Watch {
     pub budget: WatchBudget,
     /// Return to the earlier version if the promoted one is worse on newer rows.
     pub rollback: WatchRollback,
+    /// Server whose metrics decide whether a promoted version stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<WatchLive>,
 }
 
 /// Claim of a challenger about the champion.
@@ -121,6 +126,7 @@ impl Default for Watch {
             zone: "+00:00".to_owned(),
             budget: WatchBudget::default(),
             rollback: WatchRollback::default(),
+            live: None,
         }
     }
 }

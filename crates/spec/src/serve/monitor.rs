@@ -35,6 +35,29 @@ pub struct LiveMonitoring {
     /// Columns of each version that have Prometheus metrics, predictions first.
     #[schemars(range(min = 0, max = 2000))]
     pub metric_columns: u32,
+    /// Log of requests, times, errors, accuracy and use of the machine by interval. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance_log: Option<PerformanceLog>,
+}
+
+/// Log of the performance of each version: a folder of JSON lines, one file for each model and day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PerformanceLog {
+    /// Folder, relative to the home.
+    pub folder: String,
+    /// Length of an interval in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub seconds: u32,
+    /// Days after which files are deleted.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub keep_days: u32,
+}
+
+impl Default for PerformanceLog {
+    fn default() -> Self {
+        Self { folder: "performance".to_owned(), seconds: 60, keep_days: 90 }
+    }
 }
 
 impl Default for LiveMonitoring {
@@ -49,6 +72,7 @@ impl Default for LiveMonitoring {
             min_rows: 100,
             psi: 0.2,
             metric_columns: 50,
+            performance_log: None,
         }
     }
 }
@@ -70,6 +94,9 @@ mod tests {
         assert_eq!(serve.monitor, expected);
         assert!(parse_serve("serve.toml", "").unwrap().monitor.enabled);
         assert!(!parse_serve("serve.toml", "monitor = { enabled = false }").unwrap().monitor.enabled);
+        let log = parse_serve("serve.toml", "[monitor.performance_log]\nseconds = 10\n").unwrap().monitor;
+        let log = log.performance_log.unwrap();
+        assert_eq!((log.folder.as_str(), log.seconds, log.keep_days), ("performance", 10, 90));
         for wrong in ["window_minutes = 0", "windows = 1000", "psi = 0", "excluded = ['a']", "min_rows = -1"]
         {
             let error = parse_serve("serve.toml", &format!("[monitor]\n{wrong}\n")).unwrap_err().to_string();

@@ -1,5 +1,7 @@
 //! Rules of `[watch]`.
 
+use std::net::SocketAddr;
+
 use crate::config::{
     Config, Gate, QuietHours, Watch, WatchClaim, WatchSchedule, is_time_or_zero, parse_zone,
 };
@@ -20,6 +22,8 @@ pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
     check_names(watch, found);
     check_model(config, watch, family, found);
     check_gates(config, watch, found);
+    check_live(watch, found);
+    check_webhook(watch, found);
     let plain = config.data.query.is_none() && config.data.sql.is_none() && config.data.files.is_none();
     found.add_if(
         !plain && !is_dataset(&config.data.source),
@@ -92,6 +96,58 @@ fn check_model(config: &Config, watch: &Watch, family: &Family, found: &mut Find
     );
 }
 
+/// Message for a secret in a config.
+const SECRET: &str =
+    "a secret must not be written in a config; write `${NAME}` and set NAME in the environment";
+
+fn check_live(watch: &Watch, found: &mut Findings) {
+    let Some(live) = &watch.live else { return };
+    for (key, url) in [("url", Some(&live.url)), ("admin", live.admin.as_ref())] {
+        let valid = url.is_none_or(|url| url.starts_with("http://") || url.starts_with("https://"));
+        found.add_if(!valid, format!("/watch/live/{key}"), "expected an address such as http://HOST:8080");
+    }
+    let plain = live.key.as_ref().is_some_and(|key| !key.contains("${"));
+    found.add_if(plain, "/watch/live/key", SECRET);
+    let Some(canary) = &live.canary else { return };
+    let digits = canary.alias.bytes().all(|byte| byte.is_ascii_digit());
+    found.add_if(
+        !is_name(&canary.alias) || digits || canary.alias == "latest" || canary.alias == watch.alias,
+        "/watch/live/canary/alias",
+        format!(
+            "invalid alias `{}`; use {NAME_RULE}, except `latest` and `{}`, which the main version follows",
+            canary.alias, watch.alias
+        ),
+    );
+    found.add_if(
+        parse_time(&canary.within).is_none(),
+        "/watch/live/canary/within",
+        "expected a time such as \"90s\", \"30m\" or \"1h30m\"",
+    );
+}
+
+fn check_webhook(watch: &Watch, found: &mut Findings) {
+    let Some(webhook) = &watch.on.webhook else { return };
+    let address = webhook.listen.parse::<SocketAddr>();
+    found.add_if(
+        address.is_err(),
+        "/watch/on/webhook/listen",
+        format!(
+            "invalid address `{}`; expected an address with a port, such as 127.0.0.1:9099",
+            webhook.listen
+        ),
+    );
+    for (key, secret) in [("token", &webhook.token), ("secret", &webhook.secret)] {
+        let plain = secret.as_ref().is_some_and(|secret| !secret.contains("${"));
+        found.add_if(plain, format!("/watch/on/webhook/{key}"), SECRET);
+    }
+    let open = webhook.token.is_none() && webhook.secret.is_none();
+    found.add_if(
+        open && address.is_ok_and(|address| !address.ip().is_loopback()),
+        "/watch/on/webhook/listen",
+        "other machines could start trainings; add `token` or `secret`, or listen at 127.0.0.1",
+    );
+}
+
 /// Conditions of the claim and of `on.accuracy`, as those of `[gate]`.
 fn check_gates(config: &Config, watch: &Watch, found: &mut Findings) {
     if config.targets.is_empty() {
@@ -158,6 +214,16 @@ mod tests {
             ("[watch]\nrecent = 'b'\non.accuracy = { 'tset/accuracy' = '>= 0.9' }\n", "unknown condition"),
             ("[watch]\non.new_data = true\nbudget.runs = 0\n", "budget.runs"),
             ("[watch]\non.newdata = true\n", "new_data"),
+            ("[watch]\non.new_data = true\nlive.url = 'localhost:8080'\n", "expected an address"),
+            ("[watch]\non.new_data = true\nlive = { url = 'http://a', key = 'plain' }\n", "${NAME}"),
+            ("[watch]\non.new_data = true\nlive = { url = 'http://a', latency = 0.5 }\n", "latency"),
+            (
+                "[watch]\non.new_data = true\nlive = { url = 'http://a', canary = { alias = 'production' } }\n",
+                "invalid alias",
+            ),
+            ("[watch]\non.webhook.listen = 'localhost'\n", "invalid address"),
+            ("[watch]\non.webhook.listen = '0.0.0.0:9099'\n", "other machines"),
+            ("[watch]\non.webhook = { listen = '127.0.0.1:9099', token = 'plain' }\n", "${NAME}"),
         ] {
             let problems = of(watch).unwrap_err();
             assert!(problems.contains(message), "{watch}: {problems}");

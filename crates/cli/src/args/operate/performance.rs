@@ -11,13 +11,23 @@ use crate::args::ModelArgs;
 Examples:
   cupola monitor performance --model churn --data .cupola/predictions/churn/3
   cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week
+  cupola monitor performance --model churn --log --chunks day
   cupola monitor performance --model churn --data today.csv --out drift     a page to look at, drift/performance.html")]
 pub struct MonitorPerformanceArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Prediction log of a server, or any rows that the model predicts: a file, folder, URL or dataset
-    #[arg(long, value_name = "DATA")]
-    pub data: String,
+    #[arg(long, value_name = "DATA", required_unless_present = "log")]
+    pub data: Option<String>,
+    /// Performance log of a server in place of rows: times, errors, accuracy, calibration and use of the machine
+    /// [default: performance in the home]
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        conflicts_with_all = ["data", "reference", "feedback", "target"]
+    )]
+    pub log: Option<Option<PathBuf>>,
     /// Rows with targets that the model was not trained on, for estimates before targets are known and for thresholds
     #[arg(long, value_name = "DATA")]
     pub reference: Option<String>,

@@ -45,8 +45,8 @@ pub struct WatchPassArgs {
     /// End after one pass
     #[arg(long)]
     pub once: bool,
-    /// Look at data and champion and say what a pass would do; nothing is kept
-    #[arg(long, conflicts_with_all = ["once", "approve"])]
+    /// Look at data and champion once and say what a pass would do; nothing is kept
+    #[arg(long, conflicts_with = "approve")]
     pub dry_run: bool,
     /// Wait for `cupola watch approve` before each promotion
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `cupola watch`: retraining of a published model, and decisions about its challengers.
 
 mod journal;
+mod receive;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use cupola_operate::{
-    ExportRequest, WatchDecision, WatchError, WatchJob, WatchPass, WatchRecord, WatchState, decide, export,
+    ExportRequest, WatchDecision, WatchError, WatchFollowing, WatchJob, WatchPass, WatchRecord, WatchState,
+    decide, export,
 };
 use cupola_registry::Home;
 use cupola_workflow::{ConfigSource, Observer, Silent, StopSignal, WorkflowEvent};
 use serde_json::{Value, json};
 
+use self::receive::ReceivedAlerts;
 use crate::args::{SchedulerArg, WatchArgs, WatchCommand, WatchExportArgs, WatchPassArgs};
 use crate::commands::session;
 use crate::commands::training::train::stop_signal;
@@ -75,13 +78,14 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
         let (look, open) = job.dry_run(&session)?;
         show_look(ui, &look);
         if let Some(open) = &open {
-            ui.line(format!(
-                "open    retraining {} is `{}` and goes on first",
-                open.number,
-                open.state().name()
-            ));
+            let followed = open.followed_until().map(|(version, until)| followed(version, Some(until)));
+            let what = followed.unwrap_or_else(|| format!("is `{}` and goes on first", open.state().name()));
+            ui.line(format!("open        retraining {} {what}", open.number));
         }
-        let open = open.map(|cycle| json!({ "cycle": cycle.number, "state": cycle.state().name() }));
+        let open = open.map(|cycle| {
+            let until = cycle.followed_until().map(|(_, until)| until.to_owned());
+            json!({ "cycle": cycle.number, "state": cycle.state().name(), "followed_until": until })
+        });
         return ui.result(&json!({ "look": look, "open": open }));
     }
     let written = |record: &WatchRecord| {
@@ -92,6 +96,8 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
     };
     let mut watcher = job.begin(&session, &written)?;
     let every = Duration::from_secs_f64(job.every_seconds(&session)?.clamp(1.0, 1e8));
+    let inbox = if args.once { None } else { receive::listen(home, ui, &job, &session)? };
+    let mut followed = None;
     loop {
         let before = watcher.journal().records().len();
         let passed = watcher.pass(&stop);
@@ -111,18 +117,26 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
             Err(error) => return Err(error.into()),
             Ok(WatchPass::Waiting(_)) => every.min(DECISION),
             Ok(WatchPass::Ended(_) | WatchPass::Reached(_)) => Duration::ZERO,
-            Ok(WatchPass::Following(_) | WatchPass::Idle(_) | WatchPass::Nothing) => every,
+            Ok(WatchPass::Following(following)) => {
+                // Once for each promotion, and again when something else cannot be compared.
+                if followed.as_ref() != Some(&following) {
+                    show_following(ui, &following);
+                }
+                followed = Some(following);
+                every
+            }
+            Ok(WatchPass::Trying(_) | WatchPass::Idle(_) | WatchPass::Nothing) => every,
         };
-        if !slept(pause, &stop) {
+        if !slept(pause, &stop, inbox.as_ref()) {
             return Ok(());
         }
     }
 }
 
-/// Waits; `false` if the user stopped it.
-fn slept(pause: Duration, stop: &StopSignal) -> bool {
+/// Waits until a pause is over or an alert has come; `false` if the user stopped it.
+fn slept(pause: Duration, stop: &StopSignal, inbox: Option<&ReceivedAlerts>) -> bool {
     let started = Instant::now();
-    while started.elapsed() < pause {
+    while started.elapsed() < pause && !inbox.is_some_and(ReceivedAlerts::taken) {
         if stop.is_requested() {
             return false;
         }
@@ -138,9 +152,10 @@ fn show_pass(home: &Home, ui: Ui, args: &WatchPassArgs, passed: &WatchPass) {
         WatchPass::Waiting(number) => {
             ui.line(format!("retraining {number} waits for a decision; see `cupola watch list`"));
         }
-        WatchPass::Following(number) => {
+        WatchPass::Following(following) => show_following(ui, following),
+        WatchPass::Trying(number) => {
             ui.line(format!(
-                "retraining {number} is promoted and watched; the next pass compares it on newer rows"
+                "the canary of retraining {number} is under way; the next pass looks at it again"
             ));
         }
         WatchPass::Reached(number) | WatchPass::Ended(number) => {
@@ -154,18 +169,32 @@ fn show_pass(home: &Home, ui: Ui, args: &WatchPassArgs, passed: &WatchPass) {
     }
 }
 
+fn show_following(ui: Ui, following: &WatchFollowing) {
+    let what = followed(following.version, following.until.as_deref());
+    ui.line(format!("held        retraining {} {what}", following.cycle));
+    following.notes.iter().for_each(|note| ui.line(format!("note        {note}")));
+}
+
+/// State of a retraining whose version is followed.
+fn followed(version: u64, until: Option<&str>) -> String {
+    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+    format!("follows the promotion of version {version}{until}; nothing else is trained before")
+}
+
 fn pass_json(passed: &WatchPass, new: &[&WatchRecord]) -> Value {
     let (state, cycle) = match passed {
         WatchPass::Idle(_) => ("idle", None),
         WatchPass::Waiting(number) => ("waiting", Some(number)),
-        WatchPass::Following(number) => ("following", Some(number)),
+        WatchPass::Trying(number) => ("trying", Some(number)),
+        WatchPass::Following(following) => ("following", Some(&following.cycle)),
         WatchPass::Reached(number) => ("reached", Some(number)),
         WatchPass::Ended(number) => ("ended", Some(number)),
         WatchPass::Nothing => ("nothing", None),
         WatchPass::Stopped => ("stopped", None),
     };
     let look = if let WatchPass::Idle(look) = passed { json!(look) } else { Value::Null };
-    json!({ "pass": state, "cycle": cycle, "records": new, "look": look })
+    let following = if let WatchPass::Following(following) = passed { json!(following) } else { Value::Null };
+    json!({ "pass": state, "cycle": cycle, "records": new, "look": look, "following": following })
 }
 
 fn decided(home: &Home, ui: Ui, id: &str, decision: WatchDecision) -> Result<()> {

@@ -4,7 +4,7 @@ use cupola_monitor::performance::{ChunkPerformance, MetricEstimate};
 use cupola_operate::PerformanceOutcome;
 
 use crate::draw::Ui;
-use crate::draw::numbers::metric;
+use crate::draw::numbers::{grouped, metric};
 
 /// Metrics of the table; JSON has all.
 const SHOWN: [&str; 4] = ["accuracy", "roc_auc", "mae", "rmse"];
@@ -13,7 +13,11 @@ const SHOWN: [&str; 4] = ["accuracy", "roc_auc", "mae", "rmse"];
 pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
     ui.line(format!(
         "{} on {} rows of {}, {} with a known `{}`",
-        found.package, found.rows, found.data, found.labelled, found.target
+        found.package,
+        grouped(found.rows),
+        found.data,
+        grouped(found.labelled),
+        found.target
     ));
     let names: Vec<&str> = SHOWN
         .into_iter()
@@ -30,11 +34,11 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
     for own in found.changes.iter().filter(|own| !own.drifts.is_empty()) {
         let Some(last) = own.drifts.last() else { continue };
         let at = last.time.clone().unwrap_or_else(|| format!("error {}", last.index));
-        ui.line(format!(
-            "{}: the errors changed {} times, last at {at}",
-            own.detector.name(),
-            own.drifts.len()
-        ));
+        let times = match own.drifts.len() {
+            1 => "once,".to_owned(),
+            count => format!("{count} times, last"),
+        };
+        ui.line(format!("{}: the errors changed {times} at {at}", own.detector.name()));
     }
     if !found.changes.is_empty() && found.changes.iter().all(|own| own.drifts.is_empty()) {
         ui.line("no detector sees a change of the errors");
@@ -44,17 +48,26 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
 
 fn row(chunk: &ChunkPerformance, names: &[&str]) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
-    let mut cells = vec![chunk.key.clone(), chunk.rows.to_string(), chunk.labelled.to_string()];
+    let mut cells = vec![chunk.key.clone(), grouped(chunk.rows), grouped(chunk.labelled)];
     let mut alerts = Vec::new();
     for name in names {
         let own = chunk.metrics.get(*name).copied().unwrap_or_default();
         cells.extend([number(own.realised), number(own.estimate), range(&own)]);
-        if own.alert || own.realised_alert {
-            alerts.push(*name);
-        }
+        alerts.extend(alert(name, &own));
     }
     cells.push(alerts.join(", "));
     cells
+}
+
+/// Metric outside of its expected range, with the value that is: the realised one, the estimate, or both.
+fn alert(name: &str, own: &MetricEstimate) -> Option<String> {
+    let which = match (own.realised_alert, own.alert) {
+        (true, true) => "realised and estimated",
+        (true, false) => "realised",
+        (false, true) => "estimated",
+        (false, false) => return None,
+    };
+    Some(format!("{name} ({which})"))
 }
 
 fn range(own: &MetricEstimate) -> String {

@@ -1,6 +1,9 @@
 //! Retrainings as lines and tables.
 
-use cupola_operate::{ContestReport, WatchCycle, WatchLook, WatchRecord, WatchState, WatchTrigger};
+use cupola_monitor::service::VersionFigures;
+use cupola_operate::{
+    ContestReport, LiveContest, WatchCycle, WatchLook, WatchRecord, WatchState, WatchTrigger,
+};
 use cupola_workflow::{GateReport, JudgedCondition};
 
 use crate::draw::{Ui, duration, grouped, metric};
@@ -70,8 +73,11 @@ pub fn show_cycle(ui: Ui, name: &str, cycle: &WatchCycle) {
         gated.recent.iter().for_each(|contest| show_contest(ui, "recent", contest));
     }
     for record in &cycle.records {
-        if let WatchState::Watched { contest, .. } = &record.state {
-            show_contest(ui, "watched", contest);
+        match &record.state {
+            WatchState::Watched { contest, .. } => show_contest(ui, "watched", contest),
+            WatchState::Tried(contest) => show_figures(ui, "canary", contest),
+            WatchState::Live(contest) => show_figures(ui, "live", contest),
+            _ => {}
         }
     }
 }
@@ -122,9 +128,19 @@ fn words(state: &WatchState) -> String {
         WatchState::Pending => "waits for `cupola watch approve`".to_owned(),
         WatchState::Approved { by } => format!("by {by}"),
         WatchState::Declined { by, why } => format!("by {by}: {why}"),
-        WatchState::Promoted { alias, from, to } => {
+        WatchState::Canary { alias, to } => format!("`{alias}` to version {to}"),
+        WatchState::Tried(contest) | WatchState::Live(contest) => {
+            let verdict = if contest.worse { "worse" } else { "not worse" };
+            format!("{verdict}: {}", contest.why)
+        }
+        WatchState::Measured { figures: Some(figures), .. } => {
+            format!("version {} on {} requests", figures.version, figures.requests)
+        }
+        WatchState::Measured { why, .. } => why.clone().unwrap_or_default(),
+        WatchState::Promoted { alias, from, to, until } => {
             let from = from.map_or_else(|| "nothing".to_owned(), |from| format!("version {from}"));
-            format!("`{alias}` from {from} to version {to}")
+            let until = until.as_ref().map(|until| format!(", followed until {until}")).unwrap_or_default();
+            format!("`{alias}` from {from} to version {to}{until}")
         }
         WatchState::Watched { worse, contest } => {
             let verdict = if *worse { "worse" } else { "not worse" };
@@ -162,4 +178,26 @@ fn show_contest(ui: Ui, what: &str, contest: &ContestReport) {
     });
     let header = ["metric", &contest.champion, &contest.challenger, "difference", "95 % interval"];
     ui.table(&header, &[1, 2, 3], rows.collect());
+}
+
+/// Figures of a server about two versions.
+fn show_figures(ui: Ui, what: &str, contest: &LiveContest) {
+    let Some((earlier, newer)) = contest.earlier.as_ref().zip(contest.newer.as_ref()) else { return };
+    ui.line(format!("{what:<11} {}", contest.why));
+    let both = |name: &str, value: &dyn Fn(&VersionFigures) -> String| {
+        vec![name.to_owned(), value(earlier), value(newer)]
+    };
+    let share =
+        |count: u64, all: u64| if all == 0 { "-".to_owned() } else { metric(count as f64 / all as f64) };
+    let rows = vec![
+        both("requests", &|one| one.requests.to_string()),
+        both("failed share", &|one| share(one.server_errors, one.requests)),
+        both("p99 seconds", &|one| one.p99.map_or_else(|| "-".to_owned(), metric)),
+        both("right share", &|one| share(one.right, one.right + one.wrong)),
+        both("mean error", &|one| {
+            if one.measured == 0 { "-".to_owned() } else { metric(one.absolute_error / one.measured as f64) }
+        }),
+    ];
+    let (first, second) = (format!("version {}", earlier.version), format!("version {}", newer.version));
+    ui.table(&["figure", &first, &second], &[1, 2], rows);
 }

@@ -74,6 +74,16 @@ impl NewAlerts {
         }
     }
 
+    /// Adds those of another file. `read` stays that of this one.
+    pub fn join(&mut self, other: &Self) {
+        self.unreadable += other.unreadable;
+        for name in &other.firing {
+            if !self.firing.contains(name) {
+                self.firing.push(name.clone());
+            }
+        }
+    }
+
     /// Reason to train; `None` if no alert fires.
     pub fn why(&self) -> Option<String> {
         let names: Vec<&str> = self.firing.iter().take(NAMED).map(String::as_str).collect();

@@ -122,6 +122,7 @@ mod tests {
             drift: None,
             accuracy: None,
             alerts_read: 0,
+            received_read: 0,
             approval: false,
             code_version: "1".to_owned(),
         }

@@ -16,6 +16,7 @@ use crate::watch::error::WatchError;
 use crate::watch::journal::WatchJournal;
 use crate::watch::look::alerts::NewAlerts;
 use crate::watch::look::clock::ages;
+use crate::watch::look::inbox::AlertInbox;
 use crate::watch::record::{MeasuredDrift, TriggerEvidence, WatchState, WatchTrigger, WatchedData};
 use cupola_nn::DeviceChoice;
 
@@ -69,7 +70,9 @@ impl Surroundings<'_> {
             }
             _ => None,
         };
-        let alerts = self.alerts(journal)?;
+        let mut alerts = self.alerts(journal)?;
+        let received = self.received(journal)?;
+        alerts.join(&received);
         if alerts.unreadable > 0 {
             notes.push(format!("{} lines of alerts are no JSON objects and were skipped", alerts.unreadable));
         }
@@ -83,6 +86,7 @@ impl Surroundings<'_> {
             drift,
             accuracy,
             alerts_read: alerts.read,
+            received_read: received.read,
             approval,
             code_version: cupola_workflow::CODE_VERSION.to_owned(),
         };
@@ -219,6 +223,16 @@ impl Surroundings<'_> {
             journal.cycles().last().and_then(|cycle| Some(cycle.triggered()?.alerts_read)).unwrap_or(0);
         let found = self.roots.iter().map(|root| root.join(file)).find(|path| path.is_file());
         found.map_or_else(|| Ok(NewAlerts::default()), |path| NewAlerts::read(&path, read, &self.run.name))
+    }
+
+    /// Alerts that the receiver of the watch has stored.
+    fn received(&self, journal: &WatchJournal) -> Result<NewAlerts, WatchError> {
+        if self.watch.on.webhook.is_none() {
+            return Ok(NewAlerts::default());
+        }
+        let cycles = journal.cycles();
+        let read = cycles.last().and_then(|cycle| Some(cycle.triggered()?.received_read)).unwrap_or(0);
+        NewAlerts::read(AlertInbox::of(self.home(), &self.run.name).path(), read, &self.run.name)
     }
 
     /// Reasons to train.

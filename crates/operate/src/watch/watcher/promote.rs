@@ -3,7 +3,7 @@
 use cupola_registry::Aliases;
 use cupola_spec::WatchClaim;
 use cupola_workflow::{JudgedCondition, roll_back_alias, set_alias};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::watch::contest::Contest;
 use crate::watch::cycle::WatchCycle;
@@ -20,7 +20,12 @@ impl Watcher<'_> {
         let gated = needed(cycle.gated(), "gated")?;
         let trained = needed(cycle.trained(), "trained")?;
         let to = home.package(&trained.package)?.manifest.version;
-        let promoted = WatchState::Promoted { alias: alias.clone(), from: gated.champion, to };
+        let promoted = WatchState::Promoted {
+            alias: alias.clone(),
+            from: gated.champion,
+            to,
+            until: self.until(gated.champion),
+        };
         let now = Aliases::read(home, name)?.get(alias).copied();
         if now == Some(to) || Aliases::moves_to(home, name, alias, to)? > gated.moves {
             return Ok(Some(promoted));
@@ -31,13 +36,35 @@ impl Watcher<'_> {
             let why = format!("`{alias}` {at} since the challenger was compared with another version");
             return Ok(Some(WatchState::Rejected { why }));
         }
+        if let Some(state) = self.before_promotion(cycle, now, to)? {
+            return Ok(Some(state));
+        }
+        // First the canary, so that no server gives its share of the requests to an older version.
+        self.lead_canary(to)?;
         set_alias(home, name, alias, to, Some(now), false)?;
         Ok(Some(promoted))
     }
 
-    /// Compares the promoted version with the earlier one if there are newer rows; `None` while neither these nor the end
-    /// of the watch are there.
-    pub(in crate::watch) fn follow(&self, cycle: &WatchCycle) -> Result<Option<WatchState>, WatchError> {
+    /// End of the watch over a version that is promoted now in place of another one; `None` without anything to compare.
+    fn until(&self, from: Option<u64>) -> Option<String> {
+        from?;
+        let within = SignedDuration::try_from_secs_f64(self.watch.rollback_seconds()).ok()?;
+        let end = Timestamp::now().checked_add(within).ok()?;
+        (self.compares() && within.is_positive()).then(|| format!("{end:.0}"))
+    }
+
+    /// `true` if a promoted version is compared with the earlier one.
+    fn compares(&self) -> bool {
+        self.watch.recent.is_some() || self.watch.live.is_some()
+    }
+
+    /// Compares the promoted version with the earlier one if there are newer rows or requests; `None` while neither these
+    /// nor the end of the watch are there. Reasons why something was not compared are added to `notes`.
+    pub(in crate::watch) fn follow(
+        &self,
+        cycle: &WatchCycle,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<WatchState>, WatchError> {
         let (home, name, alias) = (self.session.home(), &self.run.name, &self.watch.alias);
         let Some((from, to)) = cycle.promoted() else { return Ok(None) };
         let kept = |why: String| Ok(Some(WatchState::Kept { why }));
@@ -47,23 +74,31 @@ impl Watcher<'_> {
             return kept(format!("`{alias}` was moved to {now} by others"));
         }
         let Some(from) = from else { return kept("there is no earlier version to compare with".to_owned()) };
-        if self.watch.recent.is_none() {
-            return kept("the config names no recent rows to compare on".to_owned());
+        if !self.compares() {
+            return kept("the config names no recent rows and no server to compare on".to_owned());
         }
-        if let Some(watched) = self.compared(cycle, from, to)? {
+        if let Some(live) = self.followed_live(cycle, to, notes)? {
+            return Ok(Some(live));
+        }
+        if let Some(watched) = self.compared(cycle, from, to, notes)? {
             return Ok(Some(watched));
         }
-        let age = cycle.promotion().map_or(0.0, |promotion| self.age(promotion));
+        let age = cycle.record_of("promoted").map_or(0.0, |promotion| self.age(promotion));
         if age < self.watch.rollback_seconds() {
             return Ok(None);
         }
-        let compared = cycle.records.iter().filter(|record| record.state.name() == "watched").count();
-        kept(format!("not worse on {compared} newer sets of rows within {}", self.watch.rollback.within))
+        kept(format!("not worse {} within {}", compared_on(cycle), self.watch.rollback.within))
     }
 
     /// Comparison on recent rows that were not there before; `None` without any.
-    fn compared(&self, cycle: &WatchCycle, from: u64, to: u64) -> Result<Option<WatchState>, WatchError> {
-        let Some(rows) = self.surroundings().recent(&mut Vec::new()) else { return Ok(None) };
+    fn compared(
+        &self,
+        cycle: &WatchCycle,
+        from: u64,
+        to: u64,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<WatchState>, WatchError> {
+        let Some(rows) = self.surroundings().recent(notes) else { return Ok(None) };
         let label = rows.label();
         let known = cycle.records.iter().any(|record| match &record.state {
             WatchState::Watched { contest, .. } => contest.data.dataset == label,
@@ -100,21 +135,34 @@ impl Watcher<'_> {
             let now = now.map_or_else(|| "nothing".to_owned(), |version| format!("version {version}"));
             return Ok(Some(WatchState::Kept { why: format!("`{alias}` was moved to {now} by others") }));
         }
-        let contest = cycle.records.iter().rev().find_map(|record| match &record.state {
-            WatchState::Watched { worse: true, contest } => Some(contest),
+        self.lead_canary(before)?;
+        let why = cycle.records.iter().rev().find_map(|record| match &record.state {
+            WatchState::Watched { worse: true, contest } => {
+                let reasons: Vec<String> = contest.gate.broken().map(JudgedCondition::remark).collect();
+                Some(format!("worse on {} newer rows: {}", contest.rows, reasons.join("; ")))
+            }
+            WatchState::Live(contest) if contest.worse => Some(format!("worse in use: {}", contest.why)),
             _ => None,
         });
-        let why = contest.map_or_else(String::new, |contest| {
-            let reasons: Vec<String> = contest.gate.broken().map(JudgedCondition::remark).collect();
-            format!("worse on {} newer rows: {}", contest.rows, reasons.join("; "))
-        });
-        Ok(Some(WatchState::RolledBack { from: promoted, to: before, why }))
+        Ok(Some(WatchState::RolledBack { from: promoted, to: before, why: why.unwrap_or_default() }))
     }
 
     /// Seconds since a record, on a clock that may jump.
-    fn age(&self, record: &crate::watch::record::WatchRecord) -> f64 {
+    pub(super) fn age(&self, record: &crate::watch::record::WatchRecord) -> f64 {
         let records = self.journal.records();
         let at = records.iter().position(|one| one == record);
         at.and_then(|at| ages(records, Timestamp::now()).get(at).copied()).unwrap_or(0.0)
     }
+}
+
+/// Rows and requests on which a promoted version was compared, in words.
+fn compared_on(cycle: &WatchCycle) -> String {
+    let sets = cycle.records.iter().filter(|record| record.state.name() == "watched").count();
+    let requests = cycle.records.iter().rev().find_map(|record| match &record.state {
+        WatchState::Live(contest) => contest.newer.as_ref().map(|newer| newer.requests),
+        _ => None,
+    });
+    let plural = if sets == 1 { "" } else { "s" };
+    let requests = requests.map(|requests| format!(" and {requests} requests")).unwrap_or_default();
+    format!("on {sets} newer set{plural} of rows{requests}")
 }

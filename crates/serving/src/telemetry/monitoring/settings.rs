@@ -23,6 +23,8 @@ pub struct MonitorSettings {
     pub limits: DriftLimits,
     /// Columns of each version that have Prometheus metrics.
     pub metric_columns: usize,
+    /// `true` to count requests for the performance log too.
+    pub logs_performance: bool,
 }
 
 impl Default for MonitorSettings {
@@ -41,6 +43,7 @@ impl From<&LiveMonitoring> for MonitorSettings {
             shows_values: config.show_values,
             limits: DriftLimits { rows: config.min_rows, psi: config.psi, ..DriftLimits::default() },
             metric_columns: config.metric_columns as usize,
+            logs_performance: config.performance_log.is_some(),
         }
     }
 }

@@ -20,7 +20,7 @@ const SEALED_BYTES: usize = 900;
 /// Traffic and sketches of one model version, since it was loaded.
 pub struct VersionMonitor {
     pub(crate) model: String,
-    pub(super) version: u64,
+    pub(crate) version: u64,
     pub(super) settings: Arc<MonitorSettings>,
     /// Reason why there is no drift, with the remedy; `None` with a reference.
     pub(super) without_reference: Option<String>,
@@ -28,6 +28,8 @@ pub struct VersionMonitor {
     pub(super) left_out: usize,
     /// Requests since the last settlement. Its lock is held for moments only, apart from that of the sketches.
     arrived: Mutex<WindowTraffic>,
+    /// Requests since the last line of the performance log; `None` without such a log.
+    logged: Option<Mutex<WindowTraffic>>,
     ring: Mutex<WindowRing>,
 }
 
@@ -46,6 +48,7 @@ impl VersionMonitor {
             without_reference,
             left_out,
             arrived: Mutex::default(),
+            logged: settings.logs_performance.then(Mutex::default),
             ring: Mutex::new(ring),
         }
     }
@@ -64,6 +67,17 @@ impl VersionMonitor {
     /// Adds a request with its status code of HTTP and its duration in seconds.
     pub fn record_request(&self, status: u16, seconds: f64) {
         self.arrived().add(status, seconds);
+        if let Some(logged) = &self.logged {
+            logged.lock().unwrap_or_else(PoisonError::into_inner).add(status, seconds);
+        }
+    }
+
+    /// Requests since the last call, for the performance log.
+    pub(crate) fn take_logged(&self) -> WindowTraffic {
+        let logged = self.logged.as_ref();
+        logged
+            .map(|logged| std::mem::take(&mut *logged.lock().unwrap_or_else(PoisonError::into_inner)))
+            .unwrap_or_default()
     }
 
     /// Counts a request whose rows are not observed.

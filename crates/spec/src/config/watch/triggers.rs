@@ -24,6 +24,10 @@ pub struct WatchTriggers {
     /// reason once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alerts: Option<String>,
+    /// Address at which a running watch takes alerts by webhook. A firing alert of the model is a reason once, and ends the
+    /// wait for the next look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<WatchWebhook>,
 }
 
 impl WatchTriggers {
@@ -31,6 +35,20 @@ impl WatchTriggers {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Receiver of alerts: from Alertmanager, from a server of Cupola, or any JSON object with a `name`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchWebhook {
+    /// Address and port, such as `"127.0.0.1:9099"`.
+    pub listen: String,
+    /// Token that a sender has to give as `Authorization: Bearer TOKEN`, as `"${NAME}"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Key of the signatures of `kind = "webhook"` receivers of a server, as `"${NAME}"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// Drift that is a reason to train.

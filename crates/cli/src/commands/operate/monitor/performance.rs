@@ -1,18 +1,25 @@
 //! `cupola monitor performance`: realised and estimated performance by chunk.
 
+use std::path::Path;
+
 use anyhow::Result;
-use cupola_operate::{PerformanceRequest, measure_performance, performance_page};
-use cupola_registry::Home;
+use cupola_operate::{
+    PerformanceRequest, ServiceLogRequest, measure_performance, performance_page, read_service_log,
+};
+use cupola_registry::{Home, Package, Reference, write_file};
 
 use super::write_files;
 use crate::args::MonitorPerformanceArgs;
 use crate::commands::session;
-use crate::draw::{CollectionProgress, Ui, show_performance};
+use crate::draw::{CollectionProgress, Ui, show_performance, show_service_log};
 
 pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
+    if let Some(folder) = &args.log {
+        return show_log(home, ui, args, folder.as_deref());
+    }
     let request = PerformanceRequest {
         model: args.model.selection(),
-        data: &args.data,
+        data: args.data.as_deref().unwrap_or_default(),
         reference: args.reference.as_deref(),
         feedback: args.feedback.clone().unwrap_or_else(|| home.root().join("feedback")),
         target: args.target.as_deref(),
@@ -23,6 +30,35 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     show_performance(ui, &found);
     if let Some(folder) = &args.out {
         write_files(ui, folder, "performance", &found, &performance_page(&found))?;
+    }
+    ui.result(&found)
+}
+
+/// Shows the performance log of a server. The version need not be in this home any more.
+fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: Option<&Path>) -> Result<()> {
+    let reference = args.model.selection().reference;
+    let (model, version) = match Reference::parse(&reference)? {
+        Reference::Version { name, version } => (name.to_string(), Some(version)),
+        Reference::Alias { name, alias } if reference.contains('@') => {
+            let version = home.package(&format!("{name}@{alias}"))?.manifest.version;
+            (name.to_string(), Some(version))
+        }
+        Reference::Alias { name, .. } => (name.to_string(), None),
+        Reference::Folder(path) => {
+            let manifest = Package::open(&path)?.manifest;
+            (manifest.name, Some(manifest.version))
+        }
+    };
+    let found = read_service_log(&ServiceLogRequest {
+        folder: folder.map_or_else(|| home.root().join("performance"), Path::to_owned),
+        model,
+        version,
+        chunking: args.chunks.parse().map_err(cupola_operate::Error::Monitor)?,
+    })?;
+    show_service_log(ui, &found);
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)?;
+        write_file(&folder.join("service.json"), &serde_json::to_vec_pretty(&found)?)?;
     }
     ui.result(&found)
 }

@@ -21,6 +21,10 @@ pub fn list(home: &Home, ui: Ui, model: Option<&str>) -> Result<()> {
         let journal = WatchJournal::open(home, name)?;
         held.extend(held_line(name, journal.records()));
         let cycles = journal.cycles();
+        held.extend(cycles.iter().filter_map(|cycle| {
+            let (version, until) = cycle.followed_until()?;
+            Some(format!("{name}-{} {}", cycle.number, super::followed(version, Some(until))))
+        }));
         found.extend(cycles.into_iter().map(|cycle| (name.clone(), cycle)));
     }
     found.sort_by(|(_, a), (_, b)| began(b).cmp(&began(a)));
