@@ -223,25 +223,27 @@ impl Remote {
                 && attempted.is_some()
                 && is_done(bytes)
             {
-                return Ok(attempted.take());
+                return Ok(Some(attempted.take()));
             }
             let (bytes, result) = match change(found.as_ref().map(|(_, bytes)| bytes.as_slice())) {
                 Ok(changed) => changed,
                 Err(error) => {
                     refused = Some(error);
-                    return Ok(None);
+                    return Ok(Some(None));
                 }
             };
-            let Some(bytes) = bytes else { return Ok(Some(result)) };
+            let Some(bytes) = bytes else { return Ok(Some(Some(result))) };
             let condition = found.as_ref().map_or(PutCondition::Absent, |(tag, _)| PutCondition::Tag(tag));
             attempted = Some(result);
             let written = self.client.put(key, &bytes, condition)?;
-            Ok(if written { attempted.take() } else { None })
-        });
-        match (refused, done) {
-            (Some(error), _) => Err(error),
-            (None, done) => Ok(done?),
-        }
+            Ok(written.then(|| attempted.take()))
+        })?;
+        done.ok_or_else(|| refused.unwrap_or_else(|| self.busy().into()))
+    }
+
+    fn busy(&self) -> Error {
+        let why = "other writers were faster each time; try again".to_owned();
+        Error::Remote { location: self.url.clone(), why, transient: true }
     }
 
     /// Repeats an attempt until it has a result, with growing pauses. Failures of the store are retried as well.
@@ -255,12 +257,7 @@ impl Remote {
                 Err(error) => return Err(error),
             };
             if started.elapsed() > WRITE_DEADLINE {
-                let busy = || Error::Remote {
-                    location: self.url.clone(),
-                    why: "other writers were faster each time; try again".to_owned(),
-                    transient: true,
-                };
-                return Err(failure.unwrap_or_else(busy));
+                return Err(failure.unwrap_or_else(|| self.busy()));
             }
             std::thread::sleep(jittered(pause));
             pause = (pause * 2).min(LONGEST_PAUSE);
