@@ -143,6 +143,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The same for one of several files, which it names.
+    #[allow(clippy::needless_pass_by_value, reason = "used as a function of an error")]
     fn failure_in(&self, file: &DataFile, why: impl ToString) -> Error {
         if self.files.len() < 2 {
             return self.failure(why);

@@ -133,8 +133,8 @@ impl Predictor {
     ///
     /// # Errors
     /// A failure of the device.
-    pub fn representations(&mut self, examples: Examples) -> Result<Option<Vec<f32>>, Error> {
-        isolated(self.engine.as_mut(), |engine| engine.representations(&examples))
+    pub fn representations(&mut self, examples: &Examples) -> Result<Option<Vec<f32>>, Error> {
+        isolated(self.engine.as_mut(), |engine| engine.representations(examples))
     }
 
     /// Raw logits of the engine; of a language model for every token.

@@ -117,7 +117,7 @@ impl LoadedModel {
             return Ok((EmbeddingOrigin::Prediction, values.flatten().copied().collect()));
         }
         let inputs: Vec<f64> = doubles(&examples.dense);
-        match self.predictor.representations(examples)? {
+        match self.predictor.representations(&examples)? {
             Some(values) => Ok((EmbeddingOrigin::LastLayer, doubles(&values))),
             None => Ok((EmbeddingOrigin::Inputs, inputs)),
         }
