@@ -64,6 +64,9 @@ mod learning;
 /// Reports, intervals, subgroups and comparisons of models.
 mod evaluate;
 
+/// Images of models for containers, and the health check of a server.
+mod images;
+
 /// Conditions that a model has to meet: passed, broken, undefined, and what aliases do then.
 mod gate;
 

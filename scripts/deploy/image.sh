@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154,SC2016
 # Part of scripts/check-deploy: `cupola deploy image`. Prints size, time and start to ready.
 if ! need umoci skopeo runc bwrap 2>"$work/apt"; then
   say image "skipped: umoci, skopeo, runc and bubblewrap are not installed and cannot be: $(tail -n 1 "$work/apt")"
@@ -151,11 +152,11 @@ PY
 # Mistakes leave nothing behind.
 mkdir "$work/out"
 image() { "$cupola" deploy image --out "$work/out/image.tar" "$@"; }
-refused 'unknown model `digts`' image --model digts
+refused 'unknown model `modle`' image --model modle
 refused 'invalid image name' image --model digits --tag Digits
 refused 'not a program' image --model digits --binary scripts/check-deploy
 refused 'failed to read' image --model digits --binary "$work/none"
-refused 'unexpected argument' image --model digits -- --prot 80
+refused 'unexpected argument' image --model digits -- --unknown 80
 refused 'is not an image layout' "$cupola" deploy image --model digits --format oci --out "$work/home"
 cp "$archive" "$work/out/image.tar"
 code=0

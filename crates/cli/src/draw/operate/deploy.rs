@@ -1,12 +1,12 @@
 //! Drawing of images.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cupola_deploy::ImageReport;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::OnceLock;
 
 use crate::draw::Ui;
 
@@ -43,8 +43,8 @@ impl ByteProgress {
             self.bar.get_or_init(|| spinner(self.what)).set_position(done);
             return;
         }
-        let (now, last) = (elapsed.as_millis() as u64, self.shown.load(Ordering::Relaxed));
-        if now - last.min(now) >= INTERVAL {
+        let now = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        if now.saturating_sub(self.shown.load(Ordering::Relaxed)) >= INTERVAL {
             self.shown.store(now, Ordering::Relaxed);
             self.ui.line(format!("{}  {} MB", self.what, done / 1_000_000));
         }

@@ -8,7 +8,7 @@ use clap::Parser;
 use cupola_deploy::{
     Error, ImageError, ImageReference, ImageReport, ImageRequest, ImageServe, ProgramFile, write_image,
 };
-use cupola_registry::Home;
+use cupola_registry::{Home, Package};
 use cupola_spec::{Serve, parse_serve};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ pub fn run(home: &Home, ui: Ui, args: &DeployImageArgs) -> Result<()> {
     let next = next(&report);
     show_image(ui, &report, seconds, &next);
     let mut value = serde_json::to_value(&report)?;
-    let models: Vec<String> = request.serve.packages().iter().map(|package| package.label()).collect();
+    let models: Vec<String> = request.serve.packages().iter().map(Package::label).collect();
     value["models"] = json!(models);
     value["seconds"] = json!(seconds);
     value["next"] = json!(next);
