@@ -13,11 +13,17 @@ mod support;
 /// Path from a raw file to a served prediction.
 mod walk;
 
+/// Rankings, from a config to a served score.
+mod rank;
+
 /// Runs that are killed at any moment and resumed.
 mod resume;
 
 /// Studies: trials, workers that are killed, the best model published.
 mod tune;
+
+/// A home in an object store, shared by several machines.
+mod home;
 
 /// Retraining: reasons, gates, promotion, the way back, and a kill at every transition.
 mod watch;
@@ -36,6 +42,9 @@ mod protocol;
 
 /// Several versions at once, moving aliases, other protocols, feedback, the request log.
 mod serving;
+
+/// Several servers of one home: shared limits, canaries, leaving.
+mod replicas;
 
 /// Alerts of a server, and files for the programs that watch it.
 mod alerts;
@@ -101,6 +110,9 @@ mod spelling;
 
 /// Configs that are drafted from the data.
 mod draft;
+
+/// Repositories for a model of one's own, whose steps run.
+mod project;
 
 /// Eight tasks from raw files to a served answer, without a config.
 mod first_hour;

@@ -1,3 +1,6 @@
+mod content;
+mod faults;
+
 use serde_json::Value;
 
 use crate::support::TestHome;

@@ -20,7 +20,7 @@ pub fn rows() -> String {
     json!({ "rows": [{"x": 0.5, "y": 0.5}] }).to_string()
 }
 
-fn version(server: &Server, headers: &[(&str, &str)]) -> u64 {
+pub fn version(server: &Server, headers: &[(&str, &str)]) -> u64 {
     let response = server.post(PREDICT, rows(), headers);
     assert_eq!(response.status, 200, "{}", response.text);
     response.json()["version"].as_u64().unwrap()

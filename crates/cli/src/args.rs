@@ -51,10 +51,11 @@ Examples:
   cupola train --config configs/digits.toml       train from a config
   cupola tune --config configs/digits.toml        search for better values of its keys
   cupola serve --model digits                     answer predictions over HTTP
-  cupola predict --model digits --input rows.csv  the same numbers without a server"
+  cupola predict --model digits --input rows.csv  the same numbers without a server
+  cupola --home s3://team/ml models list          share a home in an object store"
 )]
 pub struct Cli {
-    /// Folder of runs, models and datasets
+    /// Folder or URL of runs, models, data
     #[arg(long, global = true, env = HOME_VARIABLE, default_value = DEFAULT_HOME, value_name = "DIR")]
     pub home: PathBuf,
     /// Print the result as JSON on standard output, everything else on standard error
@@ -179,11 +180,17 @@ pub struct DoctorArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  cupola schema > cupola.schema.json")]
+#[command(after_help = "\
+Examples:
+  cupola schema > cupola.schema.json
+  cupola schema --serve > serve.schema.json")]
 pub struct SchemaArgs {
     /// Print the schema of architecture files instead of run configs
-    #[arg(long)]
+    #[arg(long, conflicts_with = "serve")]
     pub model: bool,
+    /// Print the schema of server configs (serve.toml)
+    #[arg(long)]
+    pub serve: bool,
 }
 
 #[derive(Args)]

@@ -53,6 +53,7 @@ impl DraftArgs {
                     source: data.clone(),
                     target: self.target.clone(),
                     kind: self.kind.map(DraftTargetKind::kind),
+                    group: self.group.clone(),
                     name: None,
                 })?;
                 show_draft(ui, &draft);
@@ -67,8 +68,13 @@ impl DraftArgs {
     fn words(&self, file: Option<&Path>, set: &[String]) -> Vec<String> {
         let config = file.map(|file| file.to_string_lossy().into_owned());
         let kind = self.kind.map(|kind| kind.name().to_owned());
-        let named =
-            [("--config", &config), ("--data", &self.data), ("--target", &self.target), ("--kind", &kind)];
+        let named = [
+            ("--config", &config),
+            ("--data", &self.data),
+            ("--target", &self.target),
+            ("--kind", &kind),
+            ("--group", &self.group),
+        ];
         let named = named.into_iter().filter_map(|(flag, value)| Some((flag, value.as_ref()?)));
         let all = named.chain(set.iter().map(|set| ("--set", set)));
         all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()]).collect()

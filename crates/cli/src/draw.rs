@@ -19,8 +19,8 @@ pub use self::draft::show_draft;
 pub use self::gate::{gate_text, show_gate};
 pub use self::numbers::{duration, grouped, metric, metrics, percent, setting, summary};
 pub use self::operate::{
-    cycle_row, job_row, show_cycle, show_drift, show_job, show_look, show_performance, show_record,
-    show_service_log,
+    ByteProgress, cycle_row, job_row, show_cycle, show_drift, show_image, show_job, show_look,
+    show_performance, show_record, show_service_log,
 };
 pub use self::outcome::{WhatNext, show_outcome};
 pub use self::preset::{PresetScreen, show_members};

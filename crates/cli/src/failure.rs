@@ -95,7 +95,7 @@ fn serving(error: &cupola_serving::Error) -> bool {
 fn http(error: &cupola_http::Error) -> bool {
     match error {
         cupola_http::Error::Serving(error) => serving(error),
-        cupola_http::Error::System(_) => false,
+        cupola_http::Error::System(_) | cupola_http::Error::Health { .. } => false,
         cupola_http::Error::Bind { .. }
         | cupola_http::Error::BindReceiver { .. }
         | cupola_http::Error::Tls { .. } => true,
@@ -215,10 +215,16 @@ pub struct Drifted {
 }
 
 impl Drifted {
-    /// Error for an outcome with drift of the columns, or else of their relations.
+    /// Error for an outcome with drift of the columns, or else of the embeddings or of the relations between columns.
     pub fn of(found: &cupola_operate::DriftOutcome) -> Self {
         let relations = found.multivariate.as_ref().filter(|_| !found.drift.drift);
         let columns = (found.drift.drifted, found.drift.compared, "columns");
+        let embeddings = found.embeddings.as_ref().filter(|own| !found.drift.drift && own.has_drifted());
+        let columns = embeddings.map_or(columns, |own| {
+            let drifted = own.methods.iter().filter(|method| method.drifted);
+            (drifted.count(), own.methods.len(), "methods, by the embeddings of the rows")
+        });
+        let relations = relations.filter(|own| embeddings.is_none() && own.alerts > 0);
         let (count, compared, what) = relations.map_or(columns, |own| {
             (own.alerts, own.chunks.len(), "chunks, by the relations between their columns")
         });

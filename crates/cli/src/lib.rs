@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod draw;
 mod failure;
+mod home;
 mod next_step;
 
 use std::process::ExitCode;
@@ -33,11 +34,10 @@ pub fn main() -> ExitCode {
     let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_LOG));
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
-    let home = cupola_registry::Home::new(cli.home.clone());
     let ui = Ui { json: cli.json };
     let row_options = cli.command.row_options();
     // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.
-    let done = cupola_nn::catch_panic(|| run(&home, ui, cli.command));
+    let done = cupola_nn::catch_panic(|| run(&home::open(&cli.home)?, ui, cli.command));
     let done = done.unwrap_or_else(|panic| {
         Err(anyhow::anyhow!("internal error: {panic}; please report it with the command that you ran"))
     });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cupola_operate::shell_word;
+use cupola_deploy::shell_word;
 use cupola_registry::Home;
 
 use crate::args::{DEFAULT_HOME, HOME_VARIABLE};
@@ -12,7 +12,8 @@ use crate::args::{DEFAULT_HOME, HOME_VARIABLE};
 /// `--home` is left out where the next process finds the same folder without it.
 pub fn next_command<'a>(home: &Home, words: impl IntoIterator<Item = &'a str>) -> String {
     let without_flag = std::env::var_os(HOME_VARIABLE).unwrap_or_else(|| DEFAULT_HOME.into());
-    let flag = (Path::new(&without_flag) != home.root()).then(|| home.root().to_string_lossy());
+    let location = home.location();
+    let flag = (Path::new(&without_flag) != location).then(|| location.to_string_lossy());
     command(flag.as_deref(), words)
 }
 

@@ -12,14 +12,16 @@ mod ingest;
 mod manifest;
 mod pushed;
 mod remote;
+mod shared;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cupola_sources::{
     DataFile, DatasetResolver, Error as SourceError, FileVersion, ProgressSink, ResolvedDataset, SourceCache,
 };
 use cupola_spec::{NAME_RULE, did_you_mean, is_name};
-use cupola_store::{Lock, StagedFolder, folders, next_version, split_version, versions};
+use cupola_store::{Lock, Remote, StagedFolder, folders, next_version, split_version, versions};
 
 pub use self::add::{AddOutcome, DatasetInfo};
 pub use self::diff::{ColumnDiff, Diff};
@@ -34,12 +36,14 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Datasets {
     home: PathBuf,
+    /// Object store that the home is in.
+    remote: Option<Arc<Remote>>,
 }
 
 impl Datasets {
     /// Datasets of `home`, which need not exist.
     pub fn new(home: &Path) -> Self {
-        Self { home: home.to_owned() }
+        Self { home: home.to_owned(), remote: Remote::of(home) }
     }
 
     fn root(&self) -> PathBuf {
@@ -61,9 +65,11 @@ impl Datasets {
 
     /// Names of all datasets.
     pub fn names(&self) -> Vec<String> {
+        // Without the store, the names of the cache are known.
+        let _ = self.refresh(None);
         let found = folders(&self.root()).unwrap_or_default().into_iter().map(|(name, _)| name);
         let mut names: Vec<String> = found.filter(|name| checked(name).is_ok()).collect();
-        names.retain(|name| !self.versions(name).is_empty());
+        names.retain(|name| self.stored_versions(name).is_ok_and(|versions| !versions.is_empty()));
         names
     }
 
@@ -78,6 +84,12 @@ impl Datasets {
     /// [`Error::Dataset`] for an invalid name, [`Error::Source`] if the system refuses to list them.
     pub fn found_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
         checked(name)?;
+        self.refresh(Some(name))?;
+        self.stored_versions(name)
+    }
+
+    /// Versions in the folder.
+    fn stored_versions(&self, name: &str) -> Result<Vec<u64>, Error> {
         Ok(versions(&self.root().join(name), "manifest.json")?)
     }
 
@@ -128,6 +140,7 @@ impl Datasets {
     /// `NAME:VERSION` and the files of a version.
     pub(crate) fn files(&self, name: &str, version: Option<u64>) -> Result<ResolvedDataset, Error> {
         let manifest = self.manifest(name, version)?;
+        self.fetch_blobs(&manifest)?;
         let each = manifest.dataset.files.iter().map(|file| {
             let blob = self.blobs().checked(file)?;
             let known = DataFile::named(blob.path, file.name.clone())?;
@@ -142,11 +155,15 @@ impl Datasets {
     /// # Errors
     /// [`Error::Damaged`] names the blob.
     pub fn verify(&self, manifest: &DatasetManifest, progress: &dyn ProgressSink) -> Result<(), Error> {
+        self.fetch_blobs(manifest)?;
         manifest.dataset.files.iter().try_for_each(|file| self.blobs().verify(file, progress))
     }
 
     /// Assigns the next version number and publishes the manifest.
     fn publish(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
+        if let Some(remote) = &self.remote {
+            return self.publish_to(remote, manifest);
+        }
         let folder = self.root().join(&manifest.name);
         // The lock is held until the version is published.
         let _lock = Lock::folder(&folder)?;

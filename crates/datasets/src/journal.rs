@@ -3,6 +3,7 @@
 
 mod retention;
 mod table;
+mod upload;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -133,13 +134,12 @@ impl JournalWork {
                 .values()
                 .map(|open| self.settings.rotate_after.saturating_sub(open.since.elapsed()));
             let pause = due.min().unwrap_or(self.settings.rotate_after);
-            let ended = match received.recv_timeout(pause) {
-                Ok(entry) => {
-                    self.add(entry);
-                    false
-                }
-                Err(error) => error == RecvTimeoutError::Disconnected,
-            };
+            let next = received.recv_timeout(pause);
+            let (ended, idle) =
+                (next == Err(RecvTimeoutError::Disconnected), next == Err(RecvTimeoutError::Timeout));
+            if let Ok(entry) = next {
+                self.add(entry);
+            }
             let due = self.open.iter().filter(|(_, open)| {
                 ended
                     || open.bytes >= self.settings.rotate_bytes
@@ -149,7 +149,8 @@ impl JournalWork {
             for key in &due {
                 self.write(key);
             }
-            if !due.is_empty() {
+            // Files that the object store of the home did not take are tried again without new ones.
+            if idle || !due.is_empty() {
                 self.finish_round();
             }
             if ended {
@@ -189,6 +190,11 @@ impl JournalWork {
         if dropped > 0 {
             (self.warning)(&format!(
                 "dropped {dropped} rows of the prediction log, which is slower than the requests; lower `log.share`"
+            ));
+        }
+        if let Err(error) = upload::move_to_store(&self.folder) {
+            (self.warning)(&format!(
+                "files of the prediction log stay on this machine until the store takes them: {error}"
             ));
         }
         if let Err(error) = retention::delete_old(&self.folder, &self.settings, jiff::Timestamp::now()) {

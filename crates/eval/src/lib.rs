@@ -33,9 +33,10 @@ pub use compare::{
 };
 pub use metrics::{
     ClassCounts, ClassReport, ClassificationSums, ClassifiedRows, FloatValue, ForecastRows, MetricSet,
-    Metrics, NamedValues, RankedGroups, RegressionRows, RegressionSums, ScoreRanking, ScoredRows, Undefined,
-    anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles, forecast, forecast_by_step,
-    larger_is_better, metric_range, perplexity, pinball, regression, smape,
+    Metrics, NamedValues, RANKING_METRICS, RankedGroups, RegressionRows, RegressionSums, ScoreRanking,
+    ScoredRows, Undefined, anomaly, bits_per_byte, classification, crps_of_ensemble, crps_of_quantiles,
+    forecast, forecast_by_step, larger_is_better, metric_range, perplexity, pinball, ranking, regression,
+    smape,
 };
 pub use slices::{LossSlice, SliceColumn, SliceOptions, error_slices};
 pub use subgroups::{

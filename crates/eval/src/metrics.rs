@@ -15,7 +15,7 @@ pub use classification::{ClassCounts, ClassReport, ClassificationSums, Classifie
 pub use direction::{larger_is_better, metric_range};
 pub use float::FloatValue;
 pub use language::{bits_per_byte, perplexity};
-pub use ranking::RankedGroups;
+pub use ranking::{RANKING_METRICS, RankedGroups, ranking};
 pub use regression::{RegressionRows, RegressionSums, pinball, regression};
 pub use scores::ScoreRanking;
 pub use series::{

@@ -40,6 +40,14 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// A server that is not ready, or does not answer.
+    #[error("{url}: {why}")]
+    Health {
+        /// URL as given.
+        url: String,
+        /// Reason.
+        why: String,
+    },
     /// An error of the serving layer.
     #[error(transparent)]
     Serving(#[from] cupola_serving::Error),

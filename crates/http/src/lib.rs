@@ -26,5 +26,5 @@ mod state;
 pub use error::Error;
 pub use server::{
     AlertReceiver, AlertSink, BoundAddresses, ListenConfig, ReceivedAlert, SenderProof, Server,
-    ServerSettings,
+    ServerSettings, check_ready,
 };

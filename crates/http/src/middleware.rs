@@ -1,4 +1,4 @@
-//! Layers around every route: access, content codings, time limits, and the entry before routing.
+//! Layers around every route: access, content codings, time limits, the end of connections, and the entry before routing.
 
 mod access;
 mod browser;
@@ -6,6 +6,7 @@ mod coding;
 mod fields;
 mod front;
 mod guard;
+mod leaving;
 mod message;
 mod refusal;
 mod rpc;
@@ -16,6 +17,7 @@ pub(crate) use self::browser::BrowserRules;
 pub(crate) use self::coding::check_coding;
 pub(crate) use self::front::front;
 pub(crate) use self::guard::Routes;
+pub(crate) use self::leaving::close_when_leaving;
 pub(crate) use self::refusal::refuse;
 pub(crate) use self::rpc::{RpcService, rpc};
 pub(crate) use self::time_limit::limit_time;

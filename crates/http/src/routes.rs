@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
 use crate::error::{ApiError, ErrorFormat};
-use crate::middleware::{BrowserRules, Routes, check_coding, front, limit_time};
+use crate::middleware::{BrowserRules, Routes, check_coding, close_when_leaving, front, limit_time};
 use crate::oip::CallSet;
 use crate::request::{MODEL_VERSION, REQUEST_ID, WARNINGS};
 use crate::state::ServerState;
@@ -92,7 +92,8 @@ fn finish(routes: Routes<ServerState>, state: &ServerState) -> Router {
             .layer(from_fn(check_coding))
             .layer(from_fn_with_state(limits, limit_time))
     });
-    router.with_state(state.clone())
+    let leaving = from_fn_with_state(Arc::clone(&state.lifecycle), close_when_leaving);
+    router.layer(leaving).with_state(state.clone())
 }
 
 async fn unknown_path(uri: Uri) -> Response {

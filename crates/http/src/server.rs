@@ -4,6 +4,7 @@ mod activity;
 mod connection;
 mod connections;
 mod drain;
+mod health;
 mod listener;
 mod patience;
 mod receiver;
@@ -26,7 +27,7 @@ use cupola_serving::{
     Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
     Telemetry, TraceExporter,
 };
-use cupola_spec::{Jwt, Serve};
+use cupola_spec::{Jwt, RateLimits, Serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,6 +35,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::activity::ConnectionLimits;
 use self::connections::ConnectionTable;
+pub use self::health::check_ready;
 use self::listener::Listener;
 pub use self::receiver::{AlertReceiver, AlertSink, ReceivedAlert, SenderProof};
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};
@@ -59,6 +61,8 @@ pub struct Server {
     sampler: Option<RecordSampler>,
     performance: Option<PerformanceFiles>,
     jwt: Option<Jwt>,
+    /// Store in which replicas count requests together.
+    shared_limits: Option<RateLimits>,
     otlp: Option<String>,
 }
 
@@ -82,6 +86,7 @@ impl Server {
             sampler: None,
             performance: None,
             jwt: None,
+            shared_limits: None,
             otlp: None,
         }
     }
@@ -97,6 +102,13 @@ impl Server {
     #[must_use]
     pub fn with_tokens(mut self, jwt: Jwt) -> Self {
         self.jwt = Some(jwt);
+        self
+    }
+
+    /// Counts the requests of each key together with other servers.
+    #[must_use]
+    pub fn with_shared_limits(mut self, limits: RateLimits) -> Self {
+        self.shared_limits = Some(limits);
         self
     }
 
@@ -177,7 +189,7 @@ impl Server {
     /// ones and returns. `ready` gets the addresses once it listens.
     ///
     /// # Errors
-    /// [`Error::Bind`], [`Error::Tls`], and [`Error::Serving`] for tokens and traces.
+    /// [`Error::Bind`], [`Error::Tls`], and [`Error::Serving`] for tokens, shared limits and traces.
     pub async fn run(
         mut self,
         listen: ListenConfig,
@@ -193,10 +205,11 @@ impl Server {
             background.push(tokio::spawn(tokens.keep_fresh()));
         }
         let (settings, performance) = (self.settings.clone(), self.performance.take());
+        let (stop_sender, stopped) = watch::channel(false);
+        let limits = self.share_limits(stopped.clone()).await?;
         let state = self.into_state(traces);
         let (listeners, bound) = bind(&state, &settings, &listen, acceptor).await?;
         ready(bound);
-        let (stop_sender, stopped) = watch::channel(false);
         let serving: Vec<_> =
             listeners.into_iter().map(|listener| tokio::spawn(listener.serve(stopped.clone()))).collect();
         background.push(tokio::spawn(follow_aliases(Arc::clone(&state.catalog), settings.poll)));
@@ -210,8 +223,8 @@ impl Server {
         let _ = stop_sender.send(true);
         background.iter().for_each(JoinHandle::abort);
         let closed = async {
-            for listener in serving {
-                let _ = listener.await;
+            for task in serving.into_iter().chain(limits) {
+                let _ = task.await;
             }
         };
         let _ = tokio::time::timeout(settings.drain, closed).await;
@@ -225,6 +238,17 @@ impl Server {
             audit.flush(AUDIT_FLUSH);
         }
         Ok(())
+    }
+
+    /// Starts to exchange the use of keys with other servers, if the config names a store for it.
+    async fn share_limits(
+        &mut self,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<Option<JoinHandle<()>>, Error> {
+        let Some(spec) = self.shared_limits.take() else { return Ok(None) };
+        let mut limits = self.access.share_limits(&spec, self.telemetry.limit_metrics())?;
+        limits.join().await;
+        Ok(Some(tokio::spawn(limits.run(stopped))))
     }
 
     fn into_state(self, traces: Option<TraceExporter>) -> ServerState {

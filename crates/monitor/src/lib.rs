@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod detect;
+mod domain;
 mod drift;
 mod error;
 pub mod multivariate;
@@ -16,13 +17,14 @@ pub mod sketch;
 mod twister;
 pub mod window;
 
+pub use drift::embedding;
 pub use drift::{
     ColumnDrift, ColumnSide, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, DriftPicture,
     MAX_DRIFTED_SHARE,
 };
 pub use error::Error;
 pub use profile::{
-    CategoryReference, ColumnCollector, ColumnRole, NamedColumn, NumberReference, ObservedColumn,
-    ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues, SampledTexts,
-    SortedNumbers, TextReference,
+    CategoryReference, ColumnCollector, ColumnRole, ContentSample, NamedColumn, NumberReference,
+    ObservedColumn, ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues,
+    SampledTexts, SortedNumbers, TextReference,
 };

@@ -3,6 +3,7 @@
 mod build;
 mod category;
 mod collect;
+mod content;
 mod number;
 mod reference;
 mod sample;
@@ -12,6 +13,7 @@ mod texts;
 pub use self::build::NamedColumn;
 pub use self::category::CategoryReference;
 pub use self::collect::{ColumnCollector, ObservedColumn, ObservedKind, ObservedValues};
+pub use self::content::ContentSample;
 pub use self::number::NumberReference;
 pub use self::reference::{ColumnRole, ReferenceColumn, ReferenceProfile, ReferenceValues};
 pub use self::sample::SortedNumbers;

@@ -100,6 +100,12 @@ impl MersenneTwister {
         }
     }
 
+    /// Number from 0 to below 1 with 53 random bits, as `RandomState.rand`.
+    pub fn numpy_unit(&mut self) -> f64 {
+        let (high, low) = (self.word() >> 5, self.word() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
     /// Shuffles as `RandomState.shuffle`.
     pub fn numpy_shuffle<T>(&mut self, values: &mut [T]) {
         for last in (1..values.len()).rev() {
@@ -154,5 +160,8 @@ mod tests {
         let mut order: Vec<u32> = (0..10).collect();
         MersenneTwister::of_numpy(42).numpy_shuffle(&mut order);
         assert_eq!(order, [8, 1, 5, 0, 7, 2, 9, 4, 3, 6]);
+        // numpy.random.RandomState(42).rand()
+        let unit = MersenneTwister::of_numpy(42).numpy_unit();
+        assert!((unit - 0.374_540_118_847_362_5).abs() < 1e-16);
     }
 }

@@ -60,6 +60,12 @@ pub enum Error {
          --reference FILE"
     )]
     NoReferenceRows,
+    /// Drift of embeddings without rows to compare with.
+    #[error(
+        "drift of embeddings requires rows to compare with, which a profile does not have; give the training data with \
+         --reference FILE"
+    )]
+    NoReferenceEmbeddings,
     /// A file without the state of a server's windows.
     #[error(
         "failed to read {}: {why}; give files with the answer of `GET /v1/models/NAME/monitor?state=1`", .path.display()
@@ -94,6 +100,7 @@ impl Error {
             | Self::Feedback { .. }
             | Self::NoTargets { .. }
             | Self::NoReferenceRows
+            | Self::NoReferenceEmbeddings
             | Self::StateFile { .. }
             | Self::ServiceLog { .. }
             | Self::NoProfile { .. }

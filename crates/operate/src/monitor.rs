@@ -2,6 +2,7 @@
 
 mod document;
 mod drift;
+mod embeddings;
 mod join;
 mod performance;
 mod relations;
@@ -10,6 +11,7 @@ mod service_log;
 
 pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
+pub use self::embeddings::EmbeddingOutcome;
 pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{
     ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,

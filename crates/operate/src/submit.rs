@@ -11,7 +11,6 @@ mod logs;
 mod record;
 mod remedy;
 mod resources;
-mod shell;
 mod slurm;
 mod state;
 
@@ -24,7 +23,6 @@ pub use self::kubernetes::{PodOptions, apply_manifest, manifest};
 pub use self::logs::FollowedFile;
 pub use self::record::{ClusterJob, JobFolder, new_job_id};
 pub use self::resources::{JobResources, parse_memory};
-pub use self::shell::shell_word;
 pub use self::slurm::{SlurmOptions, sbatch_script, submit_script};
 pub use self::state::{ClusterState, cancel_job, job_states, pod_logs};
 

@@ -127,6 +127,19 @@ pub enum Error {
         /// Name of the split.
         part: &'static str,
     },
+    /// A group of a ranking is in two splits.
+    #[error(
+        "group `{group}` of `{column}` has rows in the {} and the {} split; leave `[split]` to keep groups together, or write `by = \"group\"`",
+        .parts[0], .parts[1]
+    )]
+    TornGroup {
+        /// Column of the groups.
+        column: String,
+        /// Name of the group.
+        group: String,
+        /// Names of the splits.
+        parts: [&'static str; 2],
+    },
     /// A column holds more text than an array in memory can.
     #[error("column `{column}` holds more than 2 GiB of text or bytes; write `data.stream = true`")]
     TooLarge {

@@ -62,5 +62,5 @@ pub use target::{
 pub use text::FittedTokenizer;
 pub use transform::{
     Curve, Donors, FittedCategory, FittedDate, FittedInput, FittedNumber, FittedPart, FittedSeries,
-    PictureSize, picture_size,
+    PictureMeasures, PictureSize, picture_size,
 };

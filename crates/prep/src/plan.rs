@@ -103,7 +103,7 @@ impl Plan {
         self.format = data.format();
         self.derive = derive;
         let inputs = Signature::of(self).inputs;
-        let targets: Vec<&str> = self.targets.iter().filter_map(FittedTarget::column).collect();
+        let targets: Vec<&str> = self.targets.iter().flat_map(FittedTarget::evaluated_columns).collect();
         let is_used = |name: &str| targets.contains(&name) || inputs.iter().any(|input| input.name == name);
         self.values = values.of_columns(is_used);
     }
@@ -249,11 +249,15 @@ impl Plan {
     pub fn exact_columns(&self) -> ExactColumns {
         let inputs = Signature::of(self).inputs.into_iter().filter(|input| input.kind != ColumnType::Number);
         let is_class = |target: &&FittedTarget| {
-            !matches!(target, FittedTarget::Number { .. } | FittedTarget::Forecast { .. })
+            !matches!(
+                target,
+                FittedTarget::Number { .. } | FittedTarget::Forecast { .. } | FittedTarget::Rank { .. }
+            )
         };
         let classes =
             self.targets.iter().filter(is_class).filter_map(|target| target.column().map(str::to_owned));
-        ExactColumns::named(inputs.map(|input| input.name).chain(classes).collect())
+        let groups = self.targets.iter().filter_map(|target| target.group().map(str::to_owned));
+        ExactColumns::named(inputs.map(|input| input.name).chain(classes).chain(groups).collect())
     }
 
     /// Transforms derived rows to compact examples. If `training`, target encoding leaves out the fold of each row.

@@ -23,8 +23,8 @@ use crate::features::{Derivation, InferredColumn, ResolvedInput, feature_columns
 use crate::frame::Frame;
 use crate::frame::meaning::{ExactColumns, ValueRules, ValueRulesFit};
 use crate::plan::{Plan, PlanFit};
-use crate::split::{Division, SeriesOrder, SplitPart, divide};
-use crate::target::{FittedTarget, check_no_missing};
+use crate::split::{Division, SeriesOrder, SplitPart, check_whole_groups, divide};
+use crate::target::{FittedTarget, check_no_missing, flat_groups_note};
 
 use self::audit::check_subgroups;
 use self::audit::groups::{check_group_column, group_values};
@@ -159,6 +159,8 @@ pub fn prepare(
     let mut suspicions: Vec<String> = notes.into_iter().chain(found).collect();
     suspicions.extend(rows.left_out());
     suspicions.extend(spelling_twins(&plan));
+    let first = splits[0].targets().and_then(|mut targets| targets.next());
+    suspicions.extend(flat_groups_note(plan.targets.first(), first));
     suspicions.extend(order_notes);
     suspicions.extend(series_notes);
     let example = run.data.example.then(|| rows.example(&plan, &canonical, test.as_ref(), &parts)).flatten();
@@ -315,6 +317,7 @@ impl DerivedRows {
         let test_share = if self.test.is_some() { 0.0 } else { run.split.test };
         let Division { parts: [train, valid, test, calibrate], mut notes } =
             divide(run, &self.frame, values, test_share, self.kept.as_deref())?;
+        check_whole_groups(run, &self.frame, &[&train, &valid, &test, &calibrate])?;
         let before = train.len();
         let train = without_anomalies(run, &self.frame, train)?;
         if let (left_out @ 1.., Some(column)) = (before - train.len(), run.targets.first().column()) {

@@ -13,6 +13,7 @@ mod series_order;
 mod splitter;
 mod steps;
 mod times;
+mod whole_groups;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use self::order::{TimeGrid, time_grid, time_order};
 pub use self::series_order::SeriesOrder;
 pub(crate) use self::series_order::{OneSeries, SeriesRows};
 pub(crate) use self::splitter::RowSplitter;
+pub(crate) use self::whole_groups::check_whole_groups;
 
 /// Split that a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ mod decode;
 mod fit;
 mod outputs;
 mod prediction;
+mod relevance;
 
 use std::collections::HashMap;
 
@@ -19,6 +20,7 @@ pub use self::decode::mean_squared_difference;
 pub(crate) use self::fit::{check_no_missing, numbers};
 pub use self::outputs::NumberOutputs;
 pub use self::prediction::{PredictedValue, Prediction, PredictionInterval, Predictions};
+pub(crate) use self::relevance::flat_groups_note;
 
 /// Fitted target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +102,15 @@ pub enum FittedTarget {
         /// Length of the vector.
         width: usize,
     },
+    /// Score that orders the rows of each group.
+    Rank {
+        /// Name of the target.
+        name: String,
+        /// Name of the column of the relevance.
+        column: String,
+        /// Name of the column of the groups.
+        group: String,
+    },
     /// Next token of a text.
     NextToken {
         /// Name of the target and of the text input.
@@ -175,6 +186,7 @@ impl FittedTarget {
             | Self::Forecast { name, .. }
             | Self::Reconstruct { name, .. }
             | Self::Embedding { name, .. }
+            | Self::Rank { name, .. }
             | Self::NextToken { name, .. } => name,
         }
     }
@@ -185,10 +197,21 @@ impl FittedTarget {
             Self::Category { column, .. }
             | Self::Number { column, .. }
             | Self::Forecast { column, .. }
+            | Self::Rank { column, .. }
             | Self::NextToken { column, .. } => Some(column),
             Self::Reconstruct { column, .. } => column.as_deref(),
             Self::Embedding { .. } => None,
         }
+    }
+
+    /// Column of the groups of a ranking; `None` for any other target.
+    pub fn group(&self) -> Option<&str> {
+        if let Self::Rank { group, .. } = self { Some(group) } else { None }
+    }
+
+    /// Columns that an evaluation reads besides the inputs: that of the target, and that of its groups.
+    pub fn evaluated_columns(&self) -> impl Iterator<Item = &str> {
+        self.column().into_iter().chain(self.group())
     }
 
     /// Positive class of two; `None` for any other target.
@@ -210,7 +233,7 @@ impl FittedTarget {
             Self::Forecast { horizon, .. } => *horizon,
             Self::Reconstruct { width, .. } | Self::Embedding { width, .. } => *width,
             Self::Number { outputs, .. } => outputs.width(),
-            Self::Category { .. } => 1,
+            Self::Category { .. } | Self::Rank { .. } => 1,
         }
     }
 
@@ -242,6 +265,7 @@ impl FittedTarget {
                 check_no_missing(name, frame)?;
                 standardised(name, column(name)?, [*shift, *factor])
             }
+            Self::Rank { column, group, .. } => relevance::encode(column, group, frame),
             Self::Category { column: name, classes, .. } => {
                 check_no_missing(name, frame)?;
                 class_indices(name, column(name)?, classes)

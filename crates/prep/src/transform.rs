@@ -28,7 +28,7 @@ pub use self::curve::Curve;
 pub use self::date::{FittedDate, FittedPart};
 pub(crate) use self::fit::InputFit;
 pub use self::knn::Donors;
-pub use self::media::{PictureSize, picture_size};
+pub use self::media::{PictureMeasures, PictureSize, picture_size};
 pub(crate) use self::media::{picture_copy, pixel_picture};
 pub use self::number::FittedNumber;
 pub use self::series::FittedSeries;
@@ -210,7 +210,7 @@ impl FittedInput {
     }
 
     /// `true` if the one column of the input holds files instead of values.
-    pub(crate) fn reads_files(&self) -> bool {
+    pub fn reads_files(&self) -> bool {
         match self {
             Self::Image { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,
             Self::Series { columns, shape, .. } => columns.len() == 1 && shape.iter().product::<usize>() > 1,

@@ -1,9 +1,10 @@
 //! The home folder.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cupola_spec::is_name;
-use cupola_store::{Leftover, LocalFolder, Storage, leftovers, versions};
+use cupola_store::{Leftover, LocalFolder, Remote, Storage, leftovers, versions};
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -15,12 +16,25 @@ pub(crate) const MANIFEST: &str = "manifest.json";
 #[derive(Debug, Clone)]
 pub struct Home {
     storage: LocalFolder,
+    remote: Option<Arc<Remote>>,
 }
 
 impl Home {
-    /// Creates a home at `root`. The folder appears with the first write.
+    /// Creates a home at `root`. The folder appears with the first write. If it is the cache of an object store
+    /// ([`Remote::attach`]), the home is that of the store.
     pub fn new(root: PathBuf) -> Self {
-        Self { storage: LocalFolder::new(root) }
+        let remote = Remote::of(&root);
+        Self { storage: LocalFolder::new(root), remote }
+    }
+
+    /// Object store that the home is in; `None` for a folder.
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        self.remote.as_ref()
+    }
+
+    /// The home as users name it: the address of its object store, or the path of its folder.
+    pub fn location(&self) -> PathBuf {
+        self.remote.as_ref().map_or_else(|| self.root().to_owned(), |remote| remote.url().into())
     }
 
     /// Path of the home folder.
@@ -71,6 +85,12 @@ impl Home {
     /// # Errors
     /// [`Error::Store`].
     pub fn model_names(&self) -> Result<Vec<String>, Error> {
+        self.refresh_models()?;
+        self.cached_model_names()
+    }
+
+    /// Names of the models in the folder.
+    pub(crate) fn cached_model_names(&self) -> Result<Vec<String>, Error> {
         let mut names = self.storage.folders("models")?;
         names.retain(|name| is_name(name));
         Ok(names)
@@ -97,4 +117,9 @@ impl Home {
 /// Current time in UTC, RFC 3339 with milliseconds: runs are ordered by it.
 pub fn now() -> String {
     format!("{:.3}", Timestamp::now())
+}
+
+/// Current time with nanoseconds, which also tells apart what several writers make at once.
+pub(crate) fn precise_now() -> String {
+    format!("{:.9}", Timestamp::now())
 }

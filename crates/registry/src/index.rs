@@ -50,6 +50,8 @@ impl Index {
     /// # Errors
     /// [`Error::Store`] if the files cannot be listed; [`Error::Index`].
     pub fn open(home: &Home) -> Result<Self, Error> {
+        home.refresh_models()?;
+        home.refresh_runs()?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io(&home.index()))?;
         let mut opened = runtime.block_on(connect_and_update(home));

@@ -12,13 +12,14 @@ mod home;
 mod index;
 mod inspect;
 mod package;
+mod remote;
 mod resolve;
 mod run;
 
 pub use alias::Aliases;
 pub use cupola_store::{
-    Leftover, LeftoverState, Reference, StagedFile, VerifiedFile, read_limited, sha256_hex, write_file,
-    write_folder,
+    FolderClient, Leftover, LeftoverState, ObjectClient, Reference, Remote, StagedFile, VerifiedFile,
+    read_limited, sha256_hex, write_file, write_folder,
 };
 pub use error::Error;
 pub use history::{

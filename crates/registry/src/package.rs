@@ -1,20 +1,21 @@
 //! Published packages: everything needed to serve a model, with digests, never changed.
 
+mod publish;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cupola_store::{
-    JSON_LIMIT, Name, StagedFolder, VerifiedFile, is_plain_file_name, next_version, read_json, read_limited,
-    sha256_hex, to_json, verify_signature,
+    JSON_LIMIT, VerifiedFile, is_plain_file_name, read_limited, sha256_hex, verify_signature,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::alias::{Aliases, lock};
+pub use self::publish::{publish, published_by};
+
 use crate::error::{Error, io};
-use crate::home::{Home, MANIFEST, now};
 
 /// `manifest.json` of a package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ enum CheckedFile {
 }
 
 /// Largest accepted file of a package in bytes.
-const FILE_LIMIT: u64 = 64 << 30;
+pub(crate) const FILE_LIMIT: u64 = 64 << 30;
 
 /// Example of a request, which a package may have.
 pub const EXAMPLE: &str = "example.json";
@@ -105,81 +106,6 @@ pub const MONITOR: &str = "monitor.json";
 /// Files that every package has beside `manifest.json`.
 pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]
-}
-
-/// Publishes a package: staged, synced and verified, then renamed to the next version under the model's
-/// lock; then the alias `latest` moves to it, unless it is to be kept. Processes that publish at the same time get different
-/// versions. A process that is killed in between leaves `latest` at the version before.
-///
-/// # Errors
-/// [`Error::Store`]; no new version is then visible.
-pub fn publish(home: &Home, contents: &PackageContents<'_>) -> Result<Package, Error> {
-    let name = Name::new(contents.name)?;
-    let folder = home.models().join(name.as_str());
-    // A link would take the package to a place that nobody lists.
-    if fs::symlink_metadata(&folder).is_ok_and(|entry| !entry.is_dir()) {
-        return Err(cupola_store::Error::NotAFolder { path: folder }.into());
-    }
-    let staged = StagedFolder::new(&folder.join("next"))?;
-    let mut files = BTreeMap::new();
-    for (name, bytes) in contents.files {
-        staged.write(name, bytes)?;
-        files.insert((*name).to_owned(), sha256_hex(bytes));
-    }
-    let mut manifest = Manifest {
-        format_version: Package::FORMAT_VERSION,
-        name: name.to_string(),
-        version: 1,
-        created: now(),
-        files,
-        signature: contents.signature.clone(),
-        lineage: contents.lineage.clone(),
-        metrics: contents.metrics.clone(),
-    };
-    let write = |manifest: &Manifest| -> Result<(), Error> {
-        Ok(staged.write(MANIFEST, &to_json(&folder.join(MANIFEST), manifest)?)?)
-    };
-    // Large files are written and read back before the lock is taken, so that nobody waits for them.
-    write(&manifest)?;
-    Package::open(staged.path())?.verify()?;
-    let _lock = lock(home, &name)?;
-    manifest.version = next_version(&folder, newest(home, &name)?)?;
-    write(&manifest)?;
-    let path = folder.join(manifest.version.to_string());
-    // Damaged aliases are reported before the version appears.
-    Aliases::check(home, &name, "latest")?;
-    staged.commit_as(&path)?;
-    if !contents.keep_latest {
-        Aliases::write_locked(home, &name, "latest", manifest.version)?;
-    }
-    Package::open(&path)
-}
-
-/// Newest version whose manifest says so: a folder that was copied to another number must not use up the
-/// numbers before it.
-fn newest(home: &Home, name: &str) -> Result<Option<u64>, Error> {
-    let folder = home.models().join(name);
-    let mut versions = home.versions(name)?.into_iter().rev();
-    Ok(versions.find(|version| {
-        let manifest = read_json::<Manifest>(&folder.join(version.to_string()).join(MANIFEST));
-        manifest.is_ok_and(|manifest| manifest.version == *version)
-    }))
-}
-
-/// Newest package of a model that a run has published: a run that is resumed after it was killed between
-/// its package and its record finds it.
-///
-/// # Errors
-/// [`Error::Store`].
-pub fn published_by(home: &Home, name: &str, run: &str) -> Result<Option<Package>, Error> {
-    for version in home.versions(name)?.into_iter().rev() {
-        let path = home.models().join(name).join(version.to_string());
-        let Ok(package) = Package::open(&path) else { continue };
-        if package.manifest.lineage.run == run && package.manifest.version == version {
-            return Ok(Some(package));
-        }
-    }
-    Ok(None)
 }
 
 impl Package {
@@ -282,8 +208,16 @@ impl Package {
     /// # Errors
     /// [`Error::Store`], also for a name that the manifest lacks.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, Error> {
+        self.read_within(name, FILE_LIMIT)
+    }
+
+    /// Reads a file of at most this many bytes and checks its digest.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`cupola_store::Error::Damaged`] for a larger file.
+    pub fn read_within(&self, name: &str, limit: u64) -> Result<Vec<u8>, Error> {
         let (path, expected) = self.locate(name)?;
-        let bytes = read_limited(&path, FILE_LIMIT)?;
+        let bytes = read_limited(&path, limit)?;
         let (found, expected) = (sha256_hex(&bytes), expected.to_owned());
         if found != expected {
             return Err(cupola_store::Error::Digest { path, expected, found }.into());

@@ -38,13 +38,16 @@ impl Home {
                 self.version(name, *version)
             }
             Reference::Alias { name, alias } => {
-                self.require_model(name)?;
                 let aliases = Aliases::read(self, name)?;
+                // In an object store an alias needs no listing to be found.
+                if self.remote().is_none() || !aliases.contains_key(alias.as_str()) {
+                    self.require_model(name)?;
+                }
                 let Some(version) = aliases.get(alias.as_str()) else {
                     if let (true, Some(version)) =
                         (alias.as_str() == "latest", self.versions(name)?.last().copied())
                     {
-                        let (name, home) = (name.to_string(), self.root().to_owned());
+                        let (name, home) = (name.to_string(), self.location());
                         return Err(Error::NoLatest { name, home, version });
                     }
                     let hint = did_you_mean(alias, aliases.keys().map(String::as_str));
@@ -69,6 +72,7 @@ impl Home {
     /// [`Error::Unknown`], [`Error::Misplaced`], or an error of [`Package::open`].
     pub fn version(&self, name: &str, version: u64) -> Result<Package, Error> {
         let path = self.models().join(name).join(version.to_string());
+        self.fetch_version(name, version)?;
         if path.is_dir() {
             let package = Package::open(&path)?;
             package.check_place(name, version)?;
@@ -81,12 +85,21 @@ impl Home {
         if !self.versions(name)?.is_empty() {
             return Ok(());
         }
+        self.refresh_model(name)?;
+        if !self.versions(name)?.is_empty() {
+            return Ok(());
+        }
         let known = self.model_names()?;
         let hint = did_you_mean(name, known.iter().map(String::as_str));
         Err(self.unknown("model", name.to_owned(), hint))
     }
 
-    fn unknown(&self, what: &'static str, name: String, hint: String) -> Error {
-        Error::Unknown { what, name, home: self.root().to_owned(), hint, list: "cupola models list" }
+    pub(crate) fn unknown(&self, what: &'static str, name: String, hint: String) -> Error {
+        if let Some(remote) = self.remote().filter(|remote| !remote.is_reachable()) {
+            let why = format!("no answer, and the cache has no {what} `{name}`; check the network");
+            let location = remote.url().to_owned();
+            return cupola_store::Error::Remote { location, why, transient: true }.into();
+        }
+        Error::Unknown { what, name, home: self.location(), hint, list: "cupola models list" }
     }
 }

@@ -171,6 +171,7 @@ impl RunFolder {
     /// [`Error::Store`] for a text that is no name.
     pub fn named(home: &Home, id: &str) -> Result<Option<Self>, Error> {
         let name = Name::new(id)?;
+        home.refresh_runs()?;
         let folder = Self::at(home, name.as_str());
         Ok(folder.own_record().is_some().then_some(folder))
     }
@@ -180,6 +181,12 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Unknown`] with the most similar id, [`Error::Ambiguous`] for the beginning of several.
     pub fn open(home: &Home, id: &str) -> Result<Self, Error> {
+        let found = Self::find(home, id)?;
+        found.fetch()?;
+        Ok(found)
+    }
+
+    fn find(home: &Home, id: &str) -> Result<Self, Error> {
         let all = Self::all(home)?;
         if id == "latest" {
             let newest = all.iter().max_by(|a, b| a.1.created.cmp(&b.1.created).then(a.1.id.cmp(&b.1.id)));
@@ -203,7 +210,7 @@ impl RunFolder {
         Err(Error::Unknown {
             what: "run",
             name: id.to_owned(),
-            home: home.root().to_owned(),
+            home: home.location(),
             hint: did_you_mean(id, all.iter().map(|(_, record)| record.id.as_str())),
             list: "cupola runs list",
         })
@@ -219,6 +226,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Store`] if the folder of runs cannot be listed.
     pub fn all(home: &Home) -> Result<Vec<(Self, RunRecord)>, Error> {
+        home.refresh_runs()?;
         let found = Self::folders(home)?.into_iter();
         Ok(found.filter_map(|(_, folder)| folder.own_record().map(|record| (folder, record))).collect())
     }
@@ -264,13 +272,17 @@ impl RunFolder {
         Ok(read_json(&self.path.join(RECORD))?)
     }
 
-    /// Replaces `run.json`.
+    /// Replaces `run.json`. In an object store a run that ends is uploaded; a failure of that is a warning.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn save(&self, record: &RunRecord) -> Result<(), Error> {
         let record = RunRecord { updated: now(), ..record.clone() };
-        Ok(write_json(&self.path.join(RECORD), &record)?)
+        write_json(&self.path.join(RECORD), &record)?;
+        if record.status.is_end() {
+            self.share();
+        }
+        Ok(())
     }
 
     /// Writes a JSON file such as `metrics.json` into the folder.

@@ -11,6 +11,7 @@ mod history;
 mod index;
 mod kills;
 mod machine;
+mod remote;
 mod trust;
 
 fn lineage() -> Lineage {

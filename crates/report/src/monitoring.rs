@@ -33,6 +33,8 @@ pub struct MonitoringPage {
     pub columns: Vec<MonitoredColumn>,
     /// Drift of the relations between the inputs; `None` if they were not compared.
     pub relations: Option<MonitoredRelations>,
+    /// Drift of the embeddings; `None` if they were not compared.
+    pub embeddings: Option<MonitoredEmbeddings>,
     /// Sentences about what was not compared.
     pub notes: Vec<String>,
 }
@@ -81,6 +83,30 @@ pub struct MonitoredRelations {
     pub reference: Vec<MonitoredChunk>,
     /// Chunks of the current data.
     pub current: Vec<MonitoredChunk>,
+}
+
+/// Drift of the vectors that a model makes of its rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoredEmbeddings {
+    /// Values of a vector.
+    pub width: usize,
+    /// Vectors of the reference and of the current data.
+    pub vectors: [usize; 2],
+    /// Methods with their scores.
+    pub methods: Vec<MonitoredMethod>,
+}
+
+/// Score of a method that compares embeddings.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct MonitoredMethod {
+    /// Name.
+    pub name: String,
+    /// Score; `None` for vectors without one.
+    pub score: Option<f64>,
+    /// Threshold.
+    pub threshold: f64,
+    /// `true` above the threshold.
+    pub drifted: bool,
 }
 
 /// A chunk of rows.

@@ -49,6 +49,15 @@ pub trait Engine: Send {
         Ok(None)
     }
 
+    /// Inputs of the last layer `[rows, width]`, of a series or a text their mean; `None` for an engine that does not give them.
+    ///
+    /// # Errors
+    /// A failure of the device; the engine stays usable.
+    fn representations(&mut self, examples: &Examples) -> Result<Option<Vec<f32>>, Error> {
+        let _ = examples;
+        Ok(None)
+    }
+
     /// Text generation with a KV cache; `None` for networks without one.
     fn decoder(&mut self) -> Option<&mut dyn Decoder> {
         None

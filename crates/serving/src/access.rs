@@ -5,6 +5,7 @@ mod caller;
 mod jwt;
 mod key_file;
 mod keys;
+mod limits;
 mod scope;
 
 use std::path::Path;
@@ -15,9 +16,14 @@ pub use self::caller::Caller;
 pub use self::jwt::TokenVerifier;
 pub use self::key_file::{ApiKey, KeyFile, NewKey};
 pub use self::keys::{Denial, KeyRing};
+pub use self::limits::SharedLimits;
 pub use self::scope::{SCOPES, Scope};
 
+use cupola_spec::RateLimits;
+
 use crate::error::Error;
+use crate::notify::resolved;
+use crate::telemetry::LimitMetrics;
 
 /// Access rules of a server: who may call it, and the log of who administered it.
 #[derive(Debug)]
@@ -49,6 +55,16 @@ impl AccessControl {
     /// Accepts the tokens of an identity provider too; callers without key or token are then refused.
     pub fn set_tokens(&mut self, tokens: Arc<TokenVerifier>) {
         self.keys.set_tokens(tokens);
+    }
+
+    /// Counts the use of keys together with other servers, in the store of `[limits]`.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] for an invalid address, or a variable in it that is not set.
+    pub fn share_limits(&mut self, spec: &RateLimits, metrics: LimitMetrics) -> Result<SharedLimits, Error> {
+        let address = resolved(&spec.shared, |name| std::env::var(name).ok());
+        let address = address.map_err(|unset| Error::Limits { why: unset.to_string() })?;
+        SharedLimits::new(self.keys.share_usage(spec.replicas), &address, spec, metrics)
     }
 
     /// `true` if the server has no keys, and everybody may do everything.

@@ -11,6 +11,7 @@ mod entry;
 mod share;
 mod version;
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use cupola_registry::{Home, Package};
@@ -26,7 +27,7 @@ use crate::error::Error;
 use crate::metadata::RequestMetadata;
 use crate::scheduler::SchedulerLimits;
 use crate::sync::{self, Arc, Mutex, MutexGuard};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{QueueTimes, Telemetry};
 
 /// Versions that a request goes to.
 pub(crate) struct Route {
@@ -255,11 +256,16 @@ impl Catalog {
         self.entry(name).ok().map(|entry| entry.spec.clone())
     }
 
-    /// All metrics of the server with the present lengths of the queues, as `OpenMetrics` 1.0 text.
+    /// All metrics of the server with the present lengths of the queues and shares of waiting, as `OpenMetrics` 1.0 text.
     pub fn metrics_text(&self) -> String {
-        for version in self.versions() {
+        let versions = self.versions();
+        let mut times: BTreeMap<&str, QueueTimes> = BTreeMap::new();
+        for version in &versions {
             version.metrics.set_waiting(version.scheduler.waiting());
+            let sum = times.entry(&version.manifest.name).or_default();
+            *sum = sum.plus(version.metrics.recent_times());
         }
+        self.telemetry.set_queue_shares(&times);
         self.telemetry.text()
     }
 

@@ -39,6 +39,12 @@ pub enum Error {
         /// Reason, with the remedy.
         why: String,
     },
+    /// The store of shared limits.
+    #[error("`[limits]` shared: {why}; expected redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]")]
+    Limits {
+        /// Reason.
+        why: String,
+    },
     /// The public keys of an identity provider.
     #[error("{from}: {why}; check `[jwt]`")]
     Jwt {

@@ -17,6 +17,7 @@ mod signature;
 mod store;
 mod watch;
 
+pub(crate) use self::channel::resolved;
 pub use self::columns::check_drift_columns;
 pub use self::config::{alert_rules, default_rules};
 pub use self::signature::{is_same_secret, is_signed, signature};

@@ -2,13 +2,16 @@
 
 mod alerts;
 pub mod export;
+mod limits;
 mod list;
 mod model;
 mod monitoring;
 mod outcomes;
 mod performance;
+mod queue_share;
 mod traces;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -21,6 +24,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::alerts::AlertMetrics;
+pub use self::limits::LimitMetrics;
 pub use self::list::{MetricDescription, MetricKind, duration_bound, metric_list};
 pub use self::model::{ModelMetrics, ModelTotals};
 pub(crate) use self::monitoring::Observation;
@@ -28,6 +32,7 @@ use self::monitoring::{LiveMonitor, MonitorCollector};
 pub use self::monitoring::{MonitorSettings, VersionMonitor, WindowChoice};
 pub use self::outcomes::OutcomeMetrics;
 pub use self::performance::PerformanceLogger;
+pub use self::queue_share::QueueTimes;
 pub use self::traces::TraceExporter;
 pub(crate) use self::traces::{Phase, RequestSpan};
 
@@ -74,6 +79,7 @@ pub struct Telemetry {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     waiting: Family<ModelLabels, Gauge>,
+    queue_share: Family<NameLabels, Gauge<f64, AtomicU64>>,
     loaded: Family<ModelLabels, Gauge>,
     created: Family<ModelLabels, Gauge>,
     feedback: Family<NameLabels, Counter>,
@@ -90,6 +96,7 @@ pub struct Telemetry {
     explanation_seconds: Family<ModelLabels, Counter<f64, AtomicU64>>,
     alerts: AlertMetrics,
     outcomes: OutcomeMetrics,
+    limits: LimitMetrics,
     /// Sketches of what the versions receive and predict.
     pub(crate) live: Arc<LiveMonitor>,
 }
@@ -114,6 +121,7 @@ impl Telemetry {
             registry: Registry::default(),
             requests: Family::default(),
             waiting: Family::default(),
+            queue_share: Family::default(),
             loaded: Family::default(),
             created: Family::default(),
             feedback: Family::default(),
@@ -130,6 +138,7 @@ impl Telemetry {
             explanation_seconds: Family::default(),
             alerts: AlertMetrics::default(),
             outcomes: OutcomeMetrics::default(),
+            limits: LimitMetrics::default(),
             live: LiveMonitor::new(settings),
         };
         this.registered()
@@ -139,6 +148,8 @@ impl Telemetry {
         let registry = &mut self.registry;
         registry.register("cupola_requests", "Prediction requests by status code", self.requests.clone());
         registry.register("cupola_queue_requests", "Requests waiting for an engine", self.waiting.clone());
+        let help = "Share of the requests' time in the queue, of the last 15 seconds";
+        registry.register("cupola_queue_time_share", help, self.queue_share.clone());
         for (name, help, family) in [
             ("cupola_request_duration", "Time from the body to the response", &self.request),
             ("cupola_preparation_duration", "Time from the body to the examples", &self.preparation),
@@ -155,6 +166,7 @@ impl Telemetry {
         registry.register("cupola_feedback_rows", "Rows of feedback that were stored", self.feedback.clone());
         self.alerts.register(registry);
         self.outcomes.register(registry);
+        self.limits.register(registry);
         let name = "cupola_reload_failures";
         registry.register(name, "Versions that failed to load", self.reload_failures.clone());
         let name = "cupola_shadow_answers";
@@ -187,7 +199,8 @@ impl Telemetry {
             explanations: self.explanations.get_or_create(&labels).clone(),
             explanation_seconds: self.explanation_seconds.get_or_create(&labels).clone(),
             waiting: self.waiting.get_or_create(&labels).clone(),
-            totals: std::sync::Arc::default(),
+            totals: Arc::default(),
+            window: Arc::default(),
         }
     }
 
@@ -195,6 +208,15 @@ impl Telemetry {
     pub fn count_response(&self, model: &str, status: u16) {
         let labels = RequestLabels { model: model.to_owned(), code: u32::from(status) };
         self.requests.get_or_create(&labels).inc();
+    }
+
+    /// Sets the share of the time in the queue of each served model; models that are served no longer have none.
+    pub fn set_queue_shares(&self, times: &BTreeMap<&str, QueueTimes>) {
+        self.queue_share.clear();
+        for (model, times) in times {
+            let labels = NameLabels { model: (*model).to_owned() };
+            self.queue_share.get_or_create(&labels).set(times.share());
+        }
     }
 
     /// Sets the gauge of a loaded or unloaded version.
@@ -217,6 +239,11 @@ impl Telemetry {
     /// Metrics of alerts and their notifications.
     pub fn alert_metrics(&self) -> AlertMetrics {
         self.alerts.clone()
+    }
+
+    /// Metrics of the store of shared limits.
+    pub fn limit_metrics(&self) -> LimitMetrics {
+        self.limits.clone()
     }
 
     /// Counts a version that failed to load.

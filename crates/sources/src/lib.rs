@@ -29,7 +29,7 @@ pub use read::batch::note::SourceNote;
 pub use read::batch::origin::{BatchOrigin, RowLocation, RowOrigin};
 pub use read::contents::{ContentsDigest, FileContents, ListedFiles};
 pub use read::{Batches, RejectedRow, Scan, SourceBatch, SourceRows, TextColumns, TextFormat};
-pub use remote::RemoteStore;
+pub use remote::{HomeClient, RemoteStore};
 pub use runtime::io_runtime;
 pub use secret::{FilledText, Secrets, fill_secrets};
 pub use table::TableWriter;

@@ -142,6 +142,17 @@ impl<'a> Scan<'a> {
         Error::Engine { path: self.label.to_owned(), why }
     }
 
+    /// The same for one of several files, which it names.
+    fn failure_in(&self, file: &DataFile, why: impl ToString) -> Error {
+        if self.files.len() < 2 {
+            return self.failure(why);
+        }
+        // The path of a blob does not show the name.
+        let is_own = file.path.file_name().is_some_and(|name| name == file.name.as_str());
+        let path = if is_own { file.path.display().to_string() } else { file.name.clone() };
+        Error::Engine { path, why: first_line(&why.to_string()) }
+    }
+
     /// Files that hold bytes: an empty Parquet, Arrow or Avro file has no rows and no schema.
     fn filled_files(&self) -> impl Iterator<Item = &'a DataFile> + use<'a> {
         self.files.iter().filter(|file| !is_empty(file))

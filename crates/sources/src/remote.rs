@@ -1,5 +1,7 @@
 //! Folder or object store that datasets are pushed to and pulled from.
 
+mod client;
+
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
+
+pub use client::HomeClient;
 
 use crate::error::Error;
 use crate::error::io_error;

@@ -28,4 +28,4 @@ pub use self::tabular::{FtTransformerFamily, NumberEmbedding, ResnetTabularFamil
 pub use self::text::{GptFamily, LlamaFamily, TextTransformerFamily};
 pub use self::transformer::VitFamily;
 pub(crate) use self::transformer::{Blocks, combiner};
-pub use self::trees::{Bagging, Boosting, NumberLoss, TreesSpec, Trend};
+pub use self::trees::{Bagging, Boosting, NumberLoss, RankLoss, TreesSpec, Trend};

@@ -52,7 +52,7 @@ pub use evaluate::{
 };
 pub use families::{
     AutoencoderFamily, Bagging, Boosting, CnnFamily, Depth, DlinearFamily, FtTransformerFamily, GptFamily,
-    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily,
+    ImageStem, LayersFamily, LlamaFamily, MlpFamily, NumberEmbedding, NumberLoss, PatchtstFamily, RankLoss,
     RealmlpFamily, Recurrence, ResnetFamily, ResnetTabularFamily, TabmFamily, TcnFamily,
     TextTransformerFamily, TreesSpec, Trend, VitFamily,
 };
@@ -73,7 +73,7 @@ pub use names::{
 };
 pub use serve::{
     Alert, AlertSettings, AlertWhen, Canary, Jwt, LiveMonitoring, MailEncryption, Notify, PerformanceLog,
-    RequestLog, Serve, ServedModel, TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
+    RateLimits, RequestLog, Serve, ServedModel, TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
 };
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,

@@ -1,6 +1,7 @@
 //! `serve.toml`: the models of a server, the distribution of requests over versions, TLS, access and logs.
 
 mod alerts;
+mod limits;
 mod monitor;
 
 use std::sync::LazyLock;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::alerts::{Alert, AlertSettings, AlertWhen, MailEncryption, Notify, TimeSpan};
+pub use self::limits::RateLimits;
 pub use self::monitor::{LiveMonitoring, PerformanceLog};
 use crate::config::Problems;
 use crate::config::document::Document;
@@ -55,6 +57,9 @@ pub struct Serve {
     /// Identity provider whose tokens are accepted in addition to keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwt: Option<Jwt>,
+    /// Rates and quotas of keys that hold for several servers together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RateLimits>,
     /// Interval and grouping of alerts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<AlertSettings>,

@@ -81,7 +81,7 @@ pub struct Train {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Metric on the valid split that selects the best epoch. Default: `accuracy`, `roc_auc` for two classes,
-    /// or `rmse`.
+    /// `rmse` for a number, or `ndcg_at_10` for a ranking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<Goal>,
 }
@@ -179,6 +179,9 @@ pub enum Goal {
     Mae,
     /// Coefficient of determination.
     R2,
+    /// Normalised discounted cumulative gain of the first ten rows of each group of a ranking.
+    #[serde(rename = "ndcg_at_10")]
+    NdcgAt10,
 }
 
 impl Goal {
@@ -192,6 +195,7 @@ impl Goal {
             Self::Rmse => "rmse",
             Self::Mae => "mae",
             Self::R2 => "r2",
+            Self::NdcgAt10 => "ndcg_at_10",
         }
     }
 

@@ -38,6 +38,7 @@ pub(crate) fn validate(file: &Document, config: &Config, family: &Family) -> Vec
     split::check_stream(config, family, &mut found);
     if let Some(target) = config.targets.first() {
         targets::check_next_token(config, target, family.design().head, &mut found);
+        targets::check_ranking(config, target, family, &mut found);
         targets::check_windows(config, target, family, &mut found);
         targets::check_reconstruction(config, target, family, &mut found);
         train::check(config, &mut found);

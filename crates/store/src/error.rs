@@ -91,12 +91,29 @@ pub enum Error {
         /// Text after the colon.
         version: String,
     },
+    /// A failed operation of an object store.
+    #[error("{location}: {why}")]
+    Remote {
+        /// Address of the store.
+        location: String,
+        /// Reason and remedy.
+        why: String,
+        /// `true` if the same operation may succeed later.
+        transient: bool,
+    },
     /// A storage key that leads out of its root.
     #[error("invalid key `{key}`: expected plain names separated by `/`")]
     Key {
         /// Key as given.
         key: String,
     },
+}
+
+impl Error {
+    /// `true` for a failure of an object store that may pass.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Remote { transient: true, .. })
+    }
 }
 
 /// Returns a function that attaches `path` to an I/O error, for `map_err`.

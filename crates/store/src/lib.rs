@@ -8,7 +8,7 @@
 //!
 //! [`Name`] and [`Reference`] are the only parsers of what users call models, datasets and runs.
 //! [`Storage`] is the interface to one root of documents and folders; [`LocalFolder`] implements
-//! it on the file system.
+//! it on the file system. [`Remote`] is an object store whose cache is a home folder.
 
 mod blobs;
 mod dataset_version;
@@ -16,6 +16,7 @@ mod digest;
 mod disk;
 mod error;
 mod name;
+mod remote;
 mod signature;
 mod storage;
 mod versions;
@@ -34,6 +35,7 @@ pub use disk::staged::{
 };
 pub use error::{Error, io_remedy};
 pub use name::{Name, Reference, is_plain_file_name, split_version};
+pub use remote::{Fetched, FolderClient, ObjectClient, ObjectInfo, PutCondition, Remote, RemoteWarning};
 pub use signature::verify_signature;
 pub use storage::{LocalFolder, Storage};
 pub use versions::{VERSION_LIMIT, next_version, version_number, versions};

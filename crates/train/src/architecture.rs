@@ -59,6 +59,7 @@ fn average(target: &FittedTarget) -> Average {
         FittedTarget::Number { .. }
         | FittedTarget::Forecast { .. }
         | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Rank { .. }
         | FittedTarget::Embedding { .. } => Average::Output,
         FittedTarget::Category { .. } if target.width() == 1 => Average::Sigmoid,
         FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Average::Softmax,

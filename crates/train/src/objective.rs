@@ -11,6 +11,7 @@ fn loss_of(target: &FittedTarget) -> Loss {
         FittedTarget::Number { .. }
         | FittedTarget::Forecast { .. }
         | FittedTarget::Reconstruct { .. }
+        | FittedTarget::Rank { .. }
         | FittedTarget::Embedding { .. } => Loss::MeanSquared,
         FittedTarget::Category { .. } if target.width() == 1 => Loss::BinaryCrossEntropy,
         FittedTarget::Category { .. } | FittedTarget::NextToken { .. } => Loss::CrossEntropy,
@@ -122,6 +123,7 @@ pub fn goal(plan: &Plan) -> Goal {
         FittedTarget::Number { .. } | FittedTarget::Forecast { .. } => Goal::Rmse,
         FittedTarget::Category { .. } if target.width() == 1 => Goal::RocAuc,
         FittedTarget::Category { .. } => Goal::Accuracy,
+        FittedTarget::Rank { .. } => Goal::NdcgAt10,
         FittedTarget::NextToken { .. }
         | FittedTarget::Reconstruct { .. }
         | FittedTarget::Embedding { .. } => Goal::Loss,
@@ -139,7 +141,10 @@ pub fn loss_targets(loss: Loss, targets: Targets, input: &InputBatch, device: &D
         (_, Targets::Class(class)) => {
             LossTargets::numbers(class.into_iter().map(|c| c as f32).collect(), device)
         }
-        (_, Targets::Number(values)) => LossTargets::numbers(values, device),
+        // Only trees learn a ranking.
+        (_, Targets::Number(values) | Targets::Relevance { values, .. }) => {
+            LossTargets::numbers(values, device)
+        }
         (_, Targets::Vector { width, values }) => LossTargets::vectors(values, width, device),
         (_, Targets::Reconstruction { .. }) => match &input.dense {
             Some(dense) => LossTargets::Vector(dense.clone()),

@@ -1,11 +1,11 @@
 //! Boosted trees of all targets, from examples to an ensemble.
 
 use cupola_prep::{Examples, Targets};
-use cupola_spec::{Boosting, NumberLoss};
+use cupola_spec::{Boosting, NumberLoss, RankLoss};
 
 use crate::boosting::{
-    BinRuleSplit, BinTree, BinnedMatrix, BoostObjective, BoostOptions, BoostRows, ColumnBins, Labels, Table,
-    boost,
+    BinRuleSplit, BinTree, BinnedMatrix, BoostObjective, BoostOptions, BoostRows, ColumnBins, Labels,
+    RowGroups, Table, boost,
 };
 use crate::columns::reject_text;
 use crate::error::Error;
@@ -48,11 +48,16 @@ pub(crate) fn fit(
         let values = labels(target.targets, column);
         check_counts(objective, &values)?;
         let weights = if spec.balanced { balanced(target.targets) } else { Vec::new() };
-        let train = BoostRows { matrix: &matrix, labels: Labels { values: &values, weights: &weights } };
-        let valid_values = target.valid.map(|targets| labels(targets, column));
-        let valid = valid.as_ref().zip(valid_values.as_ref());
-        let valid =
-            valid.map(|(matrix, values)| BoostRows { matrix, labels: Labels { values, weights: &[] } });
+        let groups = RowGroups::of(target.targets, spec.truncation);
+        let own = Labels { values: &values, weights: &weights, groups: groups.as_ref() };
+        let train = BoostRows { matrix: &matrix, labels: own };
+        let valid_labels = target.valid.filter(|targets| has_loss(targets));
+        let valid_labels =
+            valid_labels.map(|targets| (labels(targets, column), RowGroups::of(targets, spec.truncation)));
+        let valid = valid.as_ref().zip(valid_labels.as_ref()).map(|(matrix, (values, groups))| BoostRows {
+            matrix,
+            labels: Labels { values, weights: &[], groups: groups.as_ref() },
+        });
         let done = outputs.len();
         let boosted =
             boost(train, valid, objective, &options, &mut |_| progress(done)).ok_or(Error::Stopped)?;
@@ -96,6 +101,10 @@ fn objective(spec: &Boosting, target: &TreesTarget<'_>) -> BoostObjective {
     match target.targets {
         Targets::Class(_) if target.width > 1 => BoostObjective::Softmax { classes: target.width },
         Targets::Class(_) => BoostObjective::Logistic,
+        Targets::Relevance { .. } => match spec.rank_loss {
+            RankLoss::Ndcg => BoostObjective::LambdaRank,
+            RankLoss::Pairwise => BoostObjective::RankNet,
+        },
         _ => match (target.quantile, spec.loss) {
             (Some(level), _) => BoostObjective::Quantile { level },
             (None, NumberLoss::Squared) => BoostObjective::Squared,
@@ -107,6 +116,12 @@ fn objective(spec: &Boosting, target: &TreesTarget<'_>) -> BoostObjective {
             }
         },
     }
+}
+
+/// `true` if validation rows have a loss: of a ranking, if one of them is relevant.
+fn has_loss(targets: &Targets) -> bool {
+    let Targets::Relevance { values, .. } = targets else { return true };
+    values.iter().any(|grade| *grade > 0.0)
 }
 
 /// Refuses numbers below 0 for the Poisson deviance.
@@ -139,7 +154,7 @@ fn columns_of<'a, 'b>(target: &'a TreesTarget<'b>) -> impl Iterator<Item = (&'a 
 #[allow(clippy::cast_precision_loss, reason = "indices of classes stay far below 2^24")]
 fn labels(targets: &Targets, column: usize) -> Vec<f32> {
     match targets {
-        Targets::Number(values) => values.clone(),
+        Targets::Number(values) | Targets::Relevance { values, .. } => values.clone(),
         Targets::Vector { width, values } => values.iter().skip(column).step_by(*width).copied().collect(),
         Targets::Class(classes) => classes.iter().map(|&class| class as f32).collect(),
         // Config validation rejects these targets for trees.

@@ -101,7 +101,7 @@ fn values_of(targets: &Targets, output: usize) -> (TargetKind, TreeScore, Vec<f6
             (TargetKind::Number, TreeScore::Number, own.map(|x| f64::from(*x)).collect())
         }
         // Config validation rejects these targets for trees.
-        Targets::Reconstruction { .. } | Targets::Tokens { .. } => {
+        Targets::Reconstruction { .. } | Targets::Tokens { .. } | Targets::Relevance { .. } => {
             (TargetKind::Number, TreeScore::Number, Vec::new())
         }
     }

@@ -41,6 +41,14 @@ pub enum Error {
     /// Loading a package or predicting with it.
     #[error(transparent)]
     Runtime(#[from] cupola_runtime::Error),
+    /// A model whose rows have no vectors.
+    #[error(
+        "{package} makes no vectors of its rows, so there are no embeddings to compare; leave out --embeddings"
+    )]
+    NoEmbeddings {
+        /// `NAME:VERSION`
+        package: String,
+    },
     /// Data that no config can be drafted for as it was asked.
     #[error("{why}; {remedy}")]
     Draft {
@@ -56,6 +64,14 @@ pub enum Error {
         target: String,
         /// Names of the model's targets.
         known: String,
+    },
+    /// Errors of single rows of a ranking.
+    #[error(
+        "`{target}` is a ranking, whose rows have no errors of their own; measure it by `cupola evaluate --data` on rows with their groups"
+    )]
+    RankingOutcomes {
+        /// Name of the target.
+        target: String,
     },
     /// A file that the user named cannot be read.
     #[error("failed to read {path}: {source}; check the path")]
@@ -314,6 +330,8 @@ impl Error {
             | Self::Prepare(_)
             | Self::Draft { .. }
             | Self::UnknownTarget { .. }
+            | Self::NoEmbeddings { .. }
+            | Self::RankingOutcomes { .. }
             | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }

@@ -24,7 +24,10 @@ mod tune;
 
 pub use check::{CheckReport, NetworkPlan};
 pub use config::ConfigSource;
-pub use config::draft::{Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining};
+pub use config::draft::{
+    Draft, DraftColumn, DraftModel, DraftRequest, DraftRole, DraftSplit, DraftTraining, PRODUCTION,
+    ProjectDraft,
+};
 pub use cupola_tune::{JournalTrialState, ParamImportance};
 pub use data::stages::{StageNode, StageState};
 pub use data::{LoadedData, Prepare, PrepareOutcome, PreparedStage, SourceReport};
@@ -42,7 +45,8 @@ pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::monitor::{
-    CollectedData, CollectedFeatures, CollectionRequest, ErrorModel, OutcomeRequest, OutcomeRows,
+    CollectedData, CollectedEmbeddings, CollectedFeatures, CollectionRequest, EmbeddingOrigin, ErrorModel,
+    OutcomeRequest, OutcomeRows,
 };
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::predict::{PredictOptions, PredictedRows};

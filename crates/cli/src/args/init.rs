@@ -13,7 +13,10 @@ Examples:
   cupola init --data sales.csv --target sold --output sales.toml
   cupola init --data sensors.csv --kind reconstruct             anomaly scores, without a target
   cupola init --data book.txt --kind next_token                 a language model
-  cupola init --data churn.csv --target churn --output -        print the config")]
+  cupola init --data hits.csv --target grade --kind rank --group query
+                                                                the order of the rows of each query
+  cupola init --data churn.csv --target churn --output -        print the config
+  cupola init --project churn --data churn.csv --target churn   a repository whose CI judges and publishes")]
 pub struct InitArgs {
     /// File, glob, folder, URL or dataset of the rows
     #[arg(long, value_name = "SOURCE")]
@@ -24,13 +27,20 @@ pub struct InitArgs {
     /// Kind of the target [default: inferred from its values]
     #[arg(long, value_name = "KIND")]
     pub kind: Option<DraftTargetKind>,
+    /// Column of the groups that --kind rank orders the rows of, such as the query
+    #[arg(long, value_name = "COLUMN")]
+    pub group: Option<String>,
     /// Name of the run and the model [default: that of the file]
     #[arg(long)]
     pub name: Option<String>,
     /// File to write; - prints the config
     #[arg(long, value_name = "FILE", default_value = "run.toml")]
     pub output: PathBuf,
-    /// Replace the file if it exists
+    /// Write a repository instead: config, data contract, gate, tests, one script with every step, and workflows for
+    /// GitHub, GitLab and Bitbucket
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    pub project: Option<PathBuf>,
+    /// Replace files that exist
     #[arg(long)]
     pub force: bool,
 }
@@ -48,6 +58,9 @@ pub struct DraftArgs {
     /// Kind of --target [default: inferred from its values]
     #[arg(long, value_name = "KIND", requires = "data")]
     pub kind: Option<DraftTargetKind>,
+    /// Column of the groups that --kind rank orders the rows of, such as the query
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    pub group: Option<String>,
 }
 
 /// Kind of a target on the command line.
@@ -64,6 +77,8 @@ pub enum DraftTargetKind {
     Reconstruct,
     /// The next token of a text
     NextToken,
+    /// A score that orders the rows of each --group
+    Rank,
 }
 
 impl DraftTargetKind {
@@ -75,6 +90,7 @@ impl DraftTargetKind {
             Self::Forecast => TargetKind::Forecast,
             Self::Reconstruct => TargetKind::Reconstruct,
             Self::NextToken => TargetKind::NextToken,
+            Self::Rank => TargetKind::Rank,
         }
     }
 
@@ -86,6 +102,7 @@ impl DraftTargetKind {
             Self::Forecast => "forecast",
             Self::Reconstruct => "reconstruct",
             Self::NextToken => "next_token",
+            Self::Rank => "rank",
         }
     }
 }

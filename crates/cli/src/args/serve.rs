@@ -30,12 +30,15 @@ fn canary(text: &str) -> Result<Canary, &'static str> {
 }
 
 #[derive(Args, Clone)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Examples:
   cupola serve --model digits
   cupola serve --model digits@champion --model diamonds --port 9000
   cupola serve --model digits:1 --canary digits:2=0.1       a tenth of the requests
-  curl -s localhost:8080/v1/models")]
+  curl -s localhost:8080/v1/models"
+)]
 pub struct ServeArgs {
     /// NAME, NAME@ALIAS, NAME:VERSION or a folder (may be repeated)
     #[arg(long = "model", value_name = "MODEL")]
@@ -111,9 +114,15 @@ pub struct ServeArgs {
     /// OpenTelemetry collector that receives traces over gRPC (`http://HOST:4317`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp: Option<String>,
+    /// File of keys, such as a secret that a cluster mounts; read again when it changes [default: keys.json in the home]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<std::path::PathBuf>,
     /// Serve without keys even if --host can be reached from other machines
     #[arg(long)]
     pub open: bool,
+    /// Start no server: ask the one at this URL (http://HOST:PORT) if it is ready, and exit with 1 if it is not
+    #[arg(long, value_name = "URL")]
+    pub health: Option<String>,
 }
 
 #[derive(Args)]

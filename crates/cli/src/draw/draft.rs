@@ -37,6 +37,7 @@ fn kind(column: &DraftColumn) -> &'static str {
         DraftRole::Target => "target",
         DraftRole::Time => "time",
         DraftRole::Key => "key",
+        DraftRole::Group => "group",
         DraftRole::Input => match serde_json::to_value(column.kind).as_ref().map(Value::as_str) {
             Ok(Some("number")) => "number",
             Ok(Some("category")) => "category",

@@ -31,7 +31,7 @@ impl Blobs {
     }
 
     /// Path of an encrypted blob, which need not exist.
-    fn sealed(&self, sha256: &str) -> PathBuf {
+    pub fn sealed(&self, sha256: &str) -> PathBuf {
         self.path(sha256).with_extension("age")
     }
 

@@ -83,6 +83,11 @@ impl IngestLog {
     /// # Errors
     /// [`IngestError`]; then none of them is kept.
     pub fn push(&self, name: &str, rows: &[Map<String, Value>]) -> Result<usize, IngestError> {
+        if self.datasets.remote.is_some() {
+            let why = "rows cannot be pushed to a home in an object store, since each replica would keep them on its own disk; push them to a server with a home in a folder";
+            let refused = Error::Dataset { name: name.to_owned(), why: why.to_owned() };
+            return Err(IngestError::Unknown(refused));
+        }
         let newest = self.datasets.found_versions(name).map_err(IngestError::of)?.last().copied();
         let line = self.line(name, newest)?;
         line.check(rows)?;

@@ -142,7 +142,7 @@ impl Datasets {
 }
 
 /// Largest size of an encrypted blob: a header, and 16 bytes for each 64 KiB.
-fn sealed_bytes(bytes: u64) -> u64 {
+pub(super) fn sealed_bytes(bytes: u64) -> u64 {
     bytes.saturating_add(bytes / 4096).saturating_add(1 << 20)
 }
 

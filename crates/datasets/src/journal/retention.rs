@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::JournalSettings;
 
 /// Levels of folders above the files: model, version, day.
-const LEVELS: usize = 3;
+pub(super) const LEVELS: usize = 3;
 
 /// File of the journal.
-struct LogFile {
-    path: PathBuf,
+pub(super) struct LogFile {
+    pub path: PathBuf,
     /// Time in milliseconds by its name.
     time: i64,
     bytes: u64,
@@ -49,7 +49,7 @@ pub(super) fn delete_old(folder: &Path, settings: &JournalSettings, now: Timesta
     Ok(())
 }
 
-fn find(folder: &Path, levels: usize, files: &mut Vec<LogFile>) -> io::Result<()> {
+pub(super) fn find(folder: &Path, levels: usize, files: &mut Vec<LogFile>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.file_type()?;

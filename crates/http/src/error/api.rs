@@ -271,6 +271,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         | Error::OtherModel { .. }
         | Error::Keys { .. }
         | Error::Jwt { .. }
+        | Error::Limits { .. }
         | Error::Alerts(_)
         | Error::Otlp { .. }
         | Error::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

@@ -43,6 +43,10 @@ fn output_schema(column: &OutputColumn, target: &FittedTarget) -> Value {
         _ => json!({ "type": "number" }),
     };
     let mut properties = json!({ "value": value });
+    if let Some(group) = &column.orders {
+        let says = format!("Score that orders the rows of one `{group}`, the largest first");
+        properties["value"]["description"] = json!(says);
+    }
     if column.categories.is_some() {
         properties["probabilities"] = json!({ "type": "object", "additionalProperties": { "type": "number", "minimum": 0, "maximum": 1 } });
     }

@@ -81,6 +81,11 @@ impl PairedCounts {
         Self { reference, current }
     }
 
+    /// Counts of each cell, of the reference first.
+    pub fn cells(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.reference.iter().copied().zip(self.current.iter().copied())
+    }
+
     /// Shares of the cells.
     pub fn shares(&self) -> Self {
         let share = |counts: &[f64]| {

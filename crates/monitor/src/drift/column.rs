@@ -10,10 +10,17 @@ use super::distance::{
 };
 use super::kolmogorov::kolmogorov_smirnov;
 use super::picture::{DriftPicture, picture};
-use super::significance::{chi_square, student, two_shares};
-use crate::profile::{
-    CategoryReference, ColumnRole, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
+use super::significance::{
+    anderson_darling, chi_square, cramer_von_mises, epps_singleton, fisher_exact, likelihood_ratio,
+    mann_whitney, permuted_variation, student, two_shares,
 };
+use crate::domain::{TextContent, percentile, random_areas};
+use crate::profile::{
+    CategoryReference, ColumnRole, ContentSample, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
+};
+
+/// Fewest texts of a side for a classifier.
+const FEWEST_TEXTS: usize = 20;
 
 /// Statistics and thresholds to use in place of the default ones.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,7 +55,7 @@ pub struct ColumnDrift {
     pub method: DriftMethod,
     /// Its value; `None` if one side has no values.
     pub score: Option<f64>,
-    /// Its threshold.
+    /// Its threshold; of a percentile of random areas that area.
     pub threshold: f64,
     /// `true` if the column has drifted.
     pub drifted: bool,
@@ -133,10 +140,10 @@ impl ColumnDrift {
         let kind = reference.kind();
         let wanted = options.methods.iter().copied().find(|method| method.takes(kind));
         let method = wanted.unwrap_or_else(|| default_method(reference, current));
-        let threshold = options.threshold.unwrap_or_else(|| method.threshold());
+        let level = options.threshold.unwrap_or_else(|| method.threshold());
         let both = reference.count() > 0 && current.count() > 0;
-        let score =
-            if both { Some(score(method, reference, current)).filter(|score| !score.is_nan()) } else { None };
+        let (score, threshold) =
+            if both { score_and_threshold(method, reference, current, level) } else { (None, level) };
         let emptied = reference.count() > 0 && current.count() == 0;
         Self {
             key,
@@ -164,6 +171,13 @@ impl ColumnDrift {
 
 /// Statistic by kind, size of the reference and number of distinct values.
 fn default_method(reference: &ObservedColumn, current: &ObservedColumn) -> DriftMethod {
+    if let Some((reference, current)) = contents(reference, current) {
+        return match reference.len().min(current.len()) {
+            ..FEWEST_TEXTS => DriftMethod::Words,
+            _ if reference.len() > 1000 => DriftMethod::TextContent,
+            _ => DriftMethod::TextContentPercentile,
+        };
+    }
     let distinct = match (&reference.values, &current.values) {
         (ObservedValues::Number(a), ObservedValues::Number(b)) if a.distinct.max(b.distinct) <= 5 => {
             PairedCounts::of_values(a, b).current.len()
@@ -174,6 +188,39 @@ fn default_method(reference: &ObservedColumn, current: &ObservedColumn) -> Drift
         _ => usize::MAX,
     };
     DriftMethod::of(reference.kind(), reference.count(), distinct as u64)
+}
+
+/// Samples of texts of both sides.
+fn contents<'a>(
+    reference: &'a ObservedColumn,
+    current: &'a ObservedColumn,
+) -> Option<(&'a ContentSample, &'a ContentSample)> {
+    match (&reference.values, &current.values) {
+        (ObservedValues::Text { contents: a, .. }, ObservedValues::Text { contents: b, .. }) => Some((a, b)),
+        _ => None,
+    }
+}
+
+/// Value of a statistic, unless there is none, and the threshold that it is compared with.
+fn score_and_threshold(
+    method: DriftMethod,
+    reference: &ObservedColumn,
+    current: &ObservedColumn,
+    level: f64,
+) -> (Option<f64>, f64) {
+    if !method.is_area() {
+        let found = score(method, reference, current);
+        return ((!found.is_nan()).then_some(found), level);
+    }
+    let texts = contents(reference, current);
+    let content = texts.and_then(|(a, b)| TextContent::of(&a.comparable(b), &b.comparable(a)));
+    match content {
+        Some(content) if method == DriftMethod::TextContentPercentile => {
+            let limit = percentile(random_areas(&content.current), level);
+            (Some(content.area), limit.unwrap_or(level))
+        }
+        found => (found.map(|content| content.area), level),
+    }
 }
 
 /// Value of a statistic; not a number for sides of different kinds.
@@ -197,9 +244,16 @@ fn of_numbers(method: DriftMethod, a: &SortedNumbers, b: &SortedNumbers) -> f64 
         DriftMethod::Energy => energy(a, b),
         DriftMethod::TTest => student(a, b),
         DriftMethod::Hellinger => hellinger_of_numbers(a, b),
-        DriftMethod::ChiSquare | DriftMethod::Z | DriftMethod::TotalVariation => {
-            of_counts(method, &PairedCounts::of_values(a, b))
-        }
+        DriftMethod::EppsSingleton => epps_singleton(a, b),
+        DriftMethod::CramerVonMises => cramer_von_mises(&PairedCounts::of_values(a, b)),
+        DriftMethod::MannWhitney => mann_whitney(&PairedCounts::of_values(a, b)),
+        DriftMethod::Anderson => anderson_darling(&PairedCounts::of_values(a, b)),
+        DriftMethod::ChiSquare
+        | DriftMethod::Z
+        | DriftMethod::TotalVariation
+        | DriftMethod::PermutedVariation
+        | DriftMethod::GTest
+        | DriftMethod::FisherExact => of_counts(method, &PairedCounts::of_values(a, b)),
         _ => of_counts(method, &PairedCounts::of_numbers(a, b)),
     }
 }
@@ -213,7 +267,10 @@ fn of_counts(method: DriftMethod, counts: &PairedCounts) -> f64 {
         DriftMethod::ChiSquare => chi_square(counts),
         DriftMethod::Z => two_shares(counts),
         DriftMethod::TotalVariation => total_variation(counts),
-        DriftMethod::Ks | DriftMethod::Wasserstein | DriftMethod::Energy | DriftMethod::TTest => f64::NAN,
+        DriftMethod::PermutedVariation => permuted_variation(counts),
+        DriftMethod::GTest => likelihood_ratio(counts),
+        DriftMethod::FisherExact => fisher_exact(counts),
+        _ => f64::NAN,
     }
 }
 

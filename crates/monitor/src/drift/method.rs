@@ -32,15 +32,38 @@ pub enum DriftMethod {
     ChiSquare,
     /// p-value of the z-test of two shares.
     Z,
-    /// Total variation distance: half the sum of the differences of shares. Evidently tests it by permutation.
+    /// Total variation distance: half the sum of the differences of shares. Evidently has its p-value only.
     TotalVariation,
-    /// Jensen-Shannon distance of the words of texts. Evidently trains a classifier on texts, which a profile does not have.
+    /// p-value of the total variation distance by permutations.
+    #[serde(rename = "TVD")]
+    PermutedVariation,
+    /// p-value of the Cramér-von Mises test.
+    CramerVonMises,
+    /// p-value of the Mann-Whitney U test, one-sided: larger values in the current data.
+    #[serde(rename = "mannw")]
+    MannWhitney,
+    /// p-value of the Anderson-Darling test, between 0.001 and 0.25.
+    Anderson,
+    /// p-value of the Epps-Singleton test.
+    #[serde(rename = "es")]
+    EppsSingleton,
+    /// p-value of the G-test.
+    GTest,
+    /// p-value of Fisher's exact test of two values.
+    FisherExact,
+    /// Area under the ROC curve of a classifier that tells current texts from those of the reference.
+    #[serde(rename = "abs_text_content_drift")]
+    TextContent,
+    /// The same, compared with the areas of random guesses.
+    #[serde(rename = "perc_text_content_drift")]
+    TextContentPercentile,
+    /// Jensen-Shannon distance of the words of texts, for references without texts.
     Words,
 }
 
 impl DriftMethod {
     /// All statistics.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 21] = [
         Self::Ks,
         Self::Wasserstein,
         Self::JensenShannon,
@@ -52,6 +75,15 @@ impl DriftMethod {
         Self::ChiSquare,
         Self::Z,
         Self::TotalVariation,
+        Self::PermutedVariation,
+        Self::CramerVonMises,
+        Self::MannWhitney,
+        Self::Anderson,
+        Self::EppsSingleton,
+        Self::GTest,
+        Self::FisherExact,
+        Self::TextContent,
+        Self::TextContentPercentile,
         Self::Words,
     ];
 
@@ -81,16 +113,25 @@ impl DriftMethod {
             Self::ChiSquare => "chisquare",
             Self::Z => "z",
             Self::TotalVariation => "total_variation",
+            Self::PermutedVariation => "TVD",
+            Self::CramerVonMises => "cramer_von_mises",
+            Self::MannWhitney => "mannw",
+            Self::Anderson => "anderson",
+            Self::EppsSingleton => "es",
+            Self::GTest => "g_test",
+            Self::FisherExact => "fisher_exact",
+            Self::TextContent => "abs_text_content_drift",
+            Self::TextContentPercentile => "perc_text_content_drift",
             Self::Words => "words",
         }
     }
 
-    /// Statistic with this name.
+    /// Statistic with this name, in any case.
     ///
     /// # Errors
     /// [`Error::Method`] with all names.
     pub fn parse(name: &str) -> Result<Self, Error> {
-        Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
+        Self::ALL.into_iter().find(|method| method.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
             let names: Vec<&str> = Self::ALL.iter().map(|method| method.name()).collect();
             Error::Method { name: name.to_owned(), names: names.join(", ") }
         })
@@ -98,19 +139,51 @@ impl DriftMethod {
 
     /// `true` if a small score means drift.
     pub fn is_p_value(self) -> bool {
-        matches!(self, Self::Ks | Self::TTest | Self::ChiSquare | Self::Z)
+        matches!(
+            self,
+            Self::Ks
+                | Self::TTest
+                | Self::ChiSquare
+                | Self::Z
+                | Self::PermutedVariation
+                | Self::CramerVonMises
+                | Self::MannWhitney
+                | Self::Anderson
+                | Self::EppsSingleton
+                | Self::GTest
+                | Self::FisherExact
+        )
     }
 
-    /// Threshold unless another one is given.
+    /// `true` if the score is the area under a ROC curve, 0.5 without any drift.
+    pub fn is_area(self) -> bool {
+        matches!(self, Self::TextContent | Self::TextContentPercentile)
+    }
+
+    /// Threshold unless another one is given; of [`Self::TextContentPercentile`] the level of the random areas to exceed.
     pub fn threshold(self) -> f64 {
-        if self.is_p_value() { 0.05 } else { 0.1 }
+        match self {
+            Self::Ks | Self::TTest | Self::ChiSquare | Self::Z | Self::MannWhitney | Self::EppsSingleton => {
+                0.05
+            }
+            Self::TextContent => 0.55,
+            Self::TextContentPercentile => 0.95,
+            _ => 0.1,
+        }
     }
 
     /// `true` if the statistic compares columns of this kind.
     pub fn takes(self, kind: ObservedKind) -> bool {
         match self {
-            Self::Ks | Self::Wasserstein | Self::Energy | Self::TTest => kind == ObservedKind::Number,
-            Self::Words => kind == ObservedKind::Text,
+            Self::Ks
+            | Self::Wasserstein
+            | Self::Energy
+            | Self::TTest
+            | Self::CramerVonMises
+            | Self::MannWhitney
+            | Self::Anderson
+            | Self::EppsSingleton => kind == ObservedKind::Number,
+            Self::Words | Self::TextContent | Self::TextContentPercentile => kind == ObservedKind::Text,
             // A number of few distinct values is compared as categories.
             _ => kind != ObservedKind::Text,
         }
@@ -119,9 +192,9 @@ impl DriftMethod {
     /// `true` if a score means drift. A score that is not a number does not.
     pub fn is_drift(self, score: f64, threshold: f64) -> bool {
         match self {
-            Self::Ks => score <= threshold,
-            Self::TTest | Self::ChiSquare | Self::Z => score < threshold,
-            Self::Energy => score > threshold,
+            Self::Ks | Self::CramerVonMises => score <= threshold,
+            Self::Energy | Self::TextContent | Self::TextContentPercentile => score > threshold,
+            _ if self.is_p_value() => score < threshold,
             _ => score >= threshold,
         }
     }
@@ -133,6 +206,9 @@ impl DriftMethod {
         }
         if self.is_p_value() {
             return (-score.max(1e-300).ln()) / (-threshold.clamp(1e-300, 0.999).ln());
+        }
+        if self.is_area() {
+            return (score - 0.5).max(0.0) / (threshold - 0.5).max(1e-3);
         }
         score / threshold.max(1e-300)
     }

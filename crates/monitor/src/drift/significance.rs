@@ -1,24 +1,45 @@
 //! Tests of two samples: p-values.
 
+mod cramer;
+mod epps;
+mod ranks;
+mod shares;
+
 use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
+
+pub(super) use self::cramer::cramer_von_mises;
+pub(super) use self::epps::epps_singleton;
+pub(super) use self::ranks::{anderson_darling, mann_whitney};
+pub(super) use self::shares::{fisher_exact, permuted_variation};
 
 use super::bins::PairedCounts;
 use crate::profile::SortedNumbers;
 
 /// p-value of Pearson's chi-square test of current counts against those expected by the reference. Not a number with fewer than
 /// two cells.
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::float_cmp,
-    reason = "a number of cells; nothing is expected of an empty one"
-)]
+#[allow(clippy::float_cmp, reason = "nothing is expected of an empty cell")]
 pub(super) fn chi_square(counts: &PairedCounts) -> f64 {
+    of_divergence(
+        counts,
+        |found, expected| {
+            if found == expected { 0.0 } else { (found - expected).powi(2) / expected }
+        },
+    )
+}
+
+/// p-value of the G-test, that of the likelihood ratio, of current counts against those expected by the reference.
+pub(super) fn likelihood_ratio(counts: &PairedCounts) -> f64 {
+    of_divergence(
+        counts,
+        |found, expected| if found > 0.0 { 2.0 * found * (found / expected).ln() } else { 0.0 },
+    )
+}
+
+/// p-value of a sum over cells of the found and the expected count, by the chi-square distribution.
+#[allow(clippy::cast_precision_loss, reason = "a number of cells")]
+fn of_divergence(counts: &PairedCounts, term: impl Fn(f64, f64) -> f64) -> f64 {
     let scale = counts.current.iter().sum::<f64>() / counts.reference.iter().sum::<f64>();
-    let terms = counts.current.iter().zip(&counts.reference).map(|(found, reference)| {
-        let expected = reference * scale;
-        if *found == expected { 0.0 } else { (found - expected).powi(2) / expected }
-    });
-    let statistic: f64 = terms.sum();
+    let statistic: f64 = counts.cells().map(|(reference, found)| term(found, reference * scale)).sum();
     let cells = counts.current.len();
     match ChiSquared::new(cells.saturating_sub(1) as f64) {
         _ if statistic.is_infinite() => 0.0,

@@ -1,8 +1,8 @@
 //! Reference profile of collected columns, and back.
 
 use super::{
-    CategoryReference, ColumnRole, NumberReference, ObservedColumn, ObservedValues, ReferenceColumn,
-    ReferenceProfile, ReferenceValues, SampledTexts, SortedNumbers, TextReference,
+    CategoryReference, ColumnRole, ContentSample, NumberReference, ObservedColumn, ObservedValues,
+    ReferenceColumn, ReferenceProfile, ReferenceValues, SampledTexts, SortedNumbers, TextReference,
 };
 use crate::error::Error;
 
@@ -72,13 +72,14 @@ impl NamedColumn {
                 ReferenceValues::Number(NumberReference::of(numbers, most, private))
             }
             ObservedValues::Category(counts) => ReferenceValues::Category(counts.reduced(most)),
-            ObservedValues::Text { length, words, texts } => {
+            ObservedValues::Text { length, words, texts, contents } => {
                 let (words, numbers) = (words.reduced(if private { 0 } else { most }), most.min(200));
                 let known = texts.known_shares(words.values.iter().map(|(word, _)| word.as_str()));
                 let known = if private { SortedNumbers::default() } else { SortedNumbers::of(known) };
                 ReferenceValues::Text(TextReference {
                     length: NumberReference::of(length, numbers, private),
                     known_share: NumberReference::of(&known, numbers, private),
+                    contents: contents.sealed(&words, if private { 0 } else { most }),
                     words,
                 })
             }
@@ -104,6 +105,7 @@ impl ReferenceColumn {
                 length: text.length.observed(self.count()),
                 words: text.words.clone(),
                 texts: SampledTexts::default(),
+                contents: ContentSample::of_sealed(&text.words, &text.contents),
             },
         };
         ObservedColumn { rows: self.rows, missing: self.missing, values }
@@ -199,10 +201,20 @@ mod tests {
             ("\"missing\":1", "\"missing\":9"),
             ("\"counts\":[", "\"counts\":[1,"),
             ("\"sorted\":[", "\"sorted\":[9e9,"),
+            ("\"rows\":6,\"missing\":1", "\"rows\":5,\"missing\":1"),
+            ("\"distinct\":5", "\"distinct\":50"),
+            ("\"minimum\":0.0", "\"minimum\":1.0"),
+            ("\"mean\":", "\"mean\":9"),
+            ("\"deviation\":", "\"deviation\":-"),
+            ("\"name\":\"t\",\"role\":\"input\"", "\"name\":\"c0\",\"role\":\"input\""),
+            ("\"contents\":[[", "\"contents\":[[9,"),
+            ("\"contents\":[[", "\"contents\":[[0],["),
             ("\"rows\"", "\"row\""),
         ] {
             let changed = text.replacen(from, to, 1);
-            assert!(ReferenceProfile::parse(changed.as_bytes()).is_err(), "{to}");
+            assert!(changed != text && ReferenceProfile::parse(changed.as_bytes()).is_err(), "{to}");
         }
+        let long = text + &" ".repeat(ReferenceProfile::MOST_BYTES);
+        assert!(ReferenceProfile::parse(long.as_bytes()).is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Distribution of categories.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Counts of the values of a limited set.
@@ -27,6 +29,10 @@ impl CategoryReference {
         let counts = self.values.iter().map(|(_, count)| *count);
         if counts.chain([self.other]).try_fold(0u64, u64::checked_add).is_none() {
             return Err("counts are too large");
+        }
+        let distinct: HashSet<&str> = self.values.iter().map(|(value, _)| value.as_str()).collect();
+        if distinct.len() < self.values.len() || (distinct.len() as u64) > self.distinct {
+            return Err("values must be distinct, and no more than their number");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::sample::{NumberCollector, SortedNumbers};
-use super::{CategoryReference, SampledTexts, TextReference};
+use super::{CategoryReference, ContentSample, SampledTexts, TextReference};
 
 /// Kind of the values of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum ObservedValues {
         words: CategoryReference,
         /// Words of a sample of texts; empty if they are not known.
         texts: SampledTexts,
+        /// Words of a sample of texts in their order, for a classifier; empty if they are not known.
+        contents: ContentSample,
     },
 }
 
@@ -57,7 +59,7 @@ pub struct ColumnCollector {
 enum Collected {
     Number(NumberCollector),
     Category(CategoryCounts),
-    Text { length: NumberCollector, words: CategoryCounts, texts: SampledTexts },
+    Text { length: NumberCollector, words: CategoryCounts, texts: SampledTexts, contents: ContentSample },
 }
 
 /// Most words of one text that are counted.
@@ -81,6 +83,7 @@ impl ColumnCollector {
                 length: numbers(),
                 words: CategoryCounts::default(),
                 texts: SampledTexts::default(),
+                contents: ContentSample::default(),
             },
         };
         Self { rows: 0, missing: 0, values }
@@ -100,7 +103,7 @@ impl ColumnCollector {
         self.rows += 1;
         match (value, &mut self.values) {
             (Some(value), Collected::Category(counts)) => counts.push(value),
-            (Some(value), Collected::Text { length, words, texts }) => {
+            (Some(value), Collected::Text { length, words, texts, contents }) => {
                 #[allow(clippy::cast_precision_loss, reason = "a text has fewer than 2^53 characters")]
                 length.push(value.chars().count() as f64);
                 let all: Vec<String> = TextReference::words_of(value).take(MOST_WORDS).collect();
@@ -108,6 +111,7 @@ impl ColumnCollector {
                     words.push(word);
                 }
                 texts.push(all.iter().map(String::as_str));
+                contents.push(value);
             }
             _ => self.missing += 1,
         }
@@ -118,8 +122,8 @@ impl ColumnCollector {
         let values = match self.values {
             Collected::Number(numbers) => ObservedValues::Number(numbers.finish()),
             Collected::Category(counts) => ObservedValues::Category(counts.finish()),
-            Collected::Text { length, words, texts } => {
-                ObservedValues::Text { length: length.finish(), words: words.finish(), texts }
+            Collected::Text { length, words, texts, contents } => {
+                ObservedValues::Text { length: length.finish(), words: words.finish(), texts, contents }
             }
         };
         ObservedColumn { rows: self.rows, missing: self.missing, values }

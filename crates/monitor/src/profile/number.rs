@@ -91,7 +91,7 @@ impl NumberReference {
     }
 
     /// The error is the reason.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
+    pub(super) fn check(&self, count: u64) -> Result<(), &'static str> {
         let bins = self.counts.len();
         if self.edges.len() != bins + usize::from(bins > 0) {
             return Err("expected one more edge than counts");
@@ -104,10 +104,23 @@ impl NumberReference {
         if !numbers.chain(&self.minimum).chain(&self.maximum).all(|value| value.is_finite()) {
             return Err("numbers must be finite");
         }
-        if self.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count)).is_none() {
-            return Err("counts are too large");
+        let binned = self.counts.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
+        if binned.is_none_or(|binned| binned > count) || self.sorted.len() as u64 > count {
+            return Err("more values than rows");
+        }
+        if self.distinct > count || self.deviation < 0.0 || !self.is_in_range() {
+            return Err("mean, deviation, number of distinct values and range contradict each other");
         }
         Ok(())
+    }
+
+    /// `true` if mean, edges and sorted values are within the range, as far as it is known and rounding allows.
+    fn is_in_range(&self) -> bool {
+        let (Some(low), Some(high)) = (self.minimum, self.maximum) else { return true };
+        let margin = (low.abs().max(high.abs()) * 1e-9).max(f64::MIN_POSITIVE);
+        let within = |value: &f64| (low - margin..=high + margin).contains(value);
+        let all = self.edges.iter().chain(&self.sorted);
+        low <= high && all.chain(std::iter::once(&self.mean)).all(within)
     }
 }
 

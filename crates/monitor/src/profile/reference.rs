@@ -1,5 +1,7 @@
 //! Document of a reference profile, as packages hold it in `monitor.json`.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{CategoryReference, NumberReference, TextReference};
@@ -81,6 +83,10 @@ impl ReferenceProfile {
     /// # Errors
     /// [`Error::Profile`] for another format, and for numbers that contradict each other.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
+        if json.len() > Self::MOST_BYTES {
+            let (found, limit) = (json.len(), Self::MOST_BYTES);
+            return Err(Error::Profile(format!("{found} bytes are more than {limit}")));
+        }
         let profile: Self =
             serde_json::from_slice(json).map_err(|error| Error::Profile(error.to_string()))?;
         if profile.format_version != Self::FORMAT_VERSION {
@@ -89,6 +95,11 @@ impl ReferenceProfile {
         }
         for column in &profile.columns {
             column.check().map_err(|reason| Error::Profile(format!("column `{}`: {reason}", column.name)))?;
+        }
+        let mut keys = HashSet::new();
+        let twice = profile.columns.iter().find(|own| !keys.insert((own.role, &own.name, &own.class)));
+        if let Some(column) = twice {
+            return Err(Error::Profile(format!("column `{}` is there twice", column.name)));
         }
         Ok(profile)
     }
@@ -123,10 +134,15 @@ impl ReferenceColumn {
         if self.missing > self.rows {
             return Err("more missing values than rows");
         }
+        let count = self.count();
         match &self.values {
-            ReferenceValues::Number(number) => number.check(),
-            ReferenceValues::Category(category) => category.check(),
-            ReferenceValues::Text(text) => text.check(),
+            ReferenceValues::Number(number) => number.check(count),
+            ReferenceValues::Category(category) => {
+                category.check()?;
+                let holds = category.total() == count && category.distinct <= count;
+                if holds { Ok(()) } else { Err("counts of categories must add up to the number of values") }
+            }
+            ReferenceValues::Text(text) => text.check(count),
         }
     }
 }

@@ -14,6 +14,9 @@ pub struct TextReference {
     pub known_share: NumberReference,
     /// Most frequent words in lower case with their counts; `other` counts all other words. Without words for private data.
     pub words: CategoryReference,
+    /// Words of a sample of texts in their order, by their places in `words`; none for private data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Vec<u32>>,
 }
 
 impl TextReference {
@@ -24,9 +27,17 @@ impl TextReference {
     }
 
     /// The error is the reason.
-    pub(super) fn check(&self) -> Result<(), &'static str> {
-        self.length.check()?;
-        self.known_share.check()?;
-        self.words.check()
+    pub(super) fn check(&self, count: u64) -> Result<(), &'static str> {
+        self.length.check(count)?;
+        self.known_share.check(count)?;
+        self.words.check()?;
+        if self.contents.len() as u64 > count {
+            return Err("more texts than values");
+        }
+        let known = self.words.values.len();
+        if self.contents.iter().flatten().any(|word| *word as usize >= known) {
+            return Err("a text has a word that is not among the words");
+        }
+        Ok(())
     }
 }

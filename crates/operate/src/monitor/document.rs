@@ -1,15 +1,16 @@
 //! Pages of drift and of performance.
 
+use cupola_monitor::embedding::EmbeddingDrift;
 use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::performance::MetricEstimate;
 use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
 use cupola_report::{
-    MonitoredChunk, MonitoredColumn, MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange,
-    PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html,
-    performance_html, row_count,
+    MonitoredChunk, MonitoredColumn, MonitoredEmbeddings, MonitoredMethod, MonitoredRelations,
+    MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage,
+    PerformanceValue, monitoring_html, performance_html, row_count,
 };
 
-use super::{DriftOutcome, DriftReference, ErrorChanges, PerformanceOutcome};
+use super::{DriftOutcome, DriftReference, EmbeddingOutcome, ErrorChanges, PerformanceOutcome};
 
 /// Self-contained HTML page of at most 2 MB.
 pub fn drift_page(outcome: &DriftOutcome) -> String {
@@ -29,6 +30,7 @@ pub fn drift_page(outcome: &DriftOutcome) -> String {
         drift: outcome.drift.drift,
         columns: outcome.drift.columns.iter().map(column).collect(),
         relations: outcome.multivariate.as_ref().map(relations),
+        embeddings: outcome.embeddings.as_ref().map(embeddings),
         notes: outcome.notes.clone(),
     })
 }
@@ -48,6 +50,20 @@ fn relations(drift: &MultivariateDrift) -> MonitoredRelations {
         thresholds: [drift.thresholds.lower, drift.thresholds.upper],
         reference: drift.reference.iter().map(chunk).collect(),
         current: drift.chunks.iter().map(chunk).collect(),
+    }
+}
+
+fn embeddings(found: &EmbeddingOutcome) -> MonitoredEmbeddings {
+    let method = |drift: &EmbeddingDrift| MonitoredMethod {
+        name: drift.method.name().to_owned(),
+        score: drift.score,
+        threshold: drift.threshold,
+        drifted: drift.drifted,
+    };
+    MonitoredEmbeddings {
+        width: found.width,
+        vectors: [found.reference, found.current],
+        methods: found.methods.iter().map(method).collect(),
     }
 }
 

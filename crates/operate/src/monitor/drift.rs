@@ -1,5 +1,6 @@
 //! Drift of data from the reference of a model.
 
+use cupola_monitor::embedding::EmbeddingMethod;
 use cupola_monitor::multivariate::MultivariateDrift;
 use cupola_monitor::performance::Chunking;
 use cupola_monitor::{
@@ -8,6 +9,7 @@ use cupola_monitor::{
 use cupola_workflow::{CollectedData, CollectionRequest, LoadedModel, ModelSelection, Session};
 use serde::Serialize;
 
+use super::embeddings::{EmbeddingOutcome, measure_embeddings};
 use super::relations::measure_relations;
 use crate::error::Error;
 
@@ -28,6 +30,8 @@ pub struct DriftRequest<'a> {
     pub max_share: f64,
     /// Division into chunks to compare the relations between the inputs, too; requires reference data.
     pub multivariate: Option<Chunking>,
+    /// Methods to compare the embeddings of the rows, too, if any; they require reference data.
+    pub embeddings: Vec<EmbeddingMethod>,
 }
 
 /// Origin of a reference.
@@ -61,12 +65,16 @@ pub struct DriftOutcome {
     /// Drift of the relations between the inputs, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multivariate: Option<MultivariateDrift>,
+    /// Drift of the embeddings of the rows, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingOutcome>,
 }
 
 impl DriftOutcome {
-    /// `true` if the columns have drifted, or their relations in the same share of the chunks.
+    /// `true` if the columns have drifted, or their relations in the same share of the chunks, or the embeddings.
     pub fn has_drifted(&self) -> bool {
         self.drift.drift
+            || self.embeddings.as_ref().is_some_and(EmbeddingOutcome::has_drifted)
             || self.multivariate.as_ref().is_some_and(|own| own.has_drifted(self.drift.max_share))
     }
 }
@@ -76,14 +84,20 @@ struct ReferenceSide {
     origin: DriftReference,
     rows: u64,
     columns: Vec<(DriftColumnKey, ObservedColumn)>,
+    /// Names of columns whose values are pseudonyms.
+    pseudonyms: Vec<String>,
 }
 
 /// Compares data with the reference of a model. Rows are read piece by piece in bounded memory.
 ///
 /// # Errors
-/// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
+/// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoReferenceEmbeddings`],
+/// [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
 /// or damaged, and for rows that do not fit it.
 pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
+    if !request.embeddings.is_empty() && request.reference.is_none() {
+        return Err(Error::NoReferenceEmbeddings);
+    }
     let before = match (request.multivariate, request.reference) {
         (Some(chunking), data) => Some((chunking, data.ok_or(Error::NoReferenceRows)?)),
         (None, _) => None,
@@ -98,6 +112,10 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
             request.predict || !matches!(key.role, ColumnRole::Prediction | ColumnRole::Probability);
         match current.columns.iter().find(|column| is_same(column, &key)) {
             _ if !is_compared => {}
+            Some(_) if is_hashed(&key, &current.pseudonyms, &reference.pseudonyms) => notes.push(format!(
+                "the log has pseudonyms of `{}` (`[log] hash`), so its drift is not known",
+                key.name
+            )),
             Some(found) => columns.push(ColumnDrift::between(key, &side, &found.column, &request.options)),
             None if key.role == ColumnRole::Target => {
                 notes.push(format!("the data has no target `{}`, so its drift is not known", key.name));
@@ -111,6 +129,10 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
     let relations =
         |(chunking, before)| measure_relations(session, &model, [before, request.data], chunking, &mut notes);
     let multivariate = before.map(relations).transpose()?;
+    let embeddings = match request.embeddings.as_slice() {
+        [] => None,
+        methods => Some(measure_embeddings(session, request, methods, &mut notes)?),
+    };
     Ok(DriftOutcome {
         package: model.package.label(),
         data: request.data.to_owned(),
@@ -120,6 +142,7 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
         notes,
         drift: DatasetDrift::of(columns, request.max_share),
         multivariate,
+        embeddings,
     })
 }
 
@@ -129,12 +152,13 @@ fn reference(
     request: &DriftRequest<'_>,
 ) -> Result<ReferenceSide, Error> {
     if let Some(data) = request.reference {
-        let CollectedData { rows, columns } = collected(session, model, data, request.predict)?;
+        let CollectedData { rows, columns, pseudonyms } = collected(session, model, data, request.predict)?;
         let columns = columns.into_iter().map(|named| (key_of(&named), named.column));
         return Ok(ReferenceSide {
             origin: DriftReference::Data(data.to_owned()),
             rows,
             columns: columns.collect(),
+            pseudonyms,
         });
     }
     let no_profile = || Error::NoProfile { package: model.package.label() };
@@ -144,7 +168,12 @@ fn reference(
             DriftColumnKey { name: column.name.clone(), role: column.role, class: column.class.clone() };
         (key, column.observed())
     });
-    Ok(ReferenceSide { origin: DriftReference::Profile, rows: profile.rows, columns: columns.collect() })
+    Ok(ReferenceSide {
+        origin: DriftReference::Profile,
+        rows: profile.rows,
+        columns: columns.collect(),
+        pseudonyms: Vec::new(),
+    })
 }
 
 /// Columns of a source, which must have rows.
@@ -159,6 +188,12 @@ fn collected(
         return Err(Error::NoRows { data: data.to_owned() });
     }
     Ok(found)
+}
+
+/// `true` for a value of rows that only one of the sides has as pseudonyms.
+fn is_hashed(key: &DriftColumnKey, current: &[String], reference: &[String]) -> bool {
+    let is_value = matches!(key.role, ColumnRole::Input | ColumnRole::Target);
+    is_value && current.contains(&key.name) != reference.contains(&key.name)
 }
 
 fn key_of(column: &NamedColumn) -> DriftColumnKey {

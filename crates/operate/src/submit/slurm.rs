@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
+use cupola_deploy::shell_word;
+
 use super::command::run;
 use super::error::SubmitError;
 use super::record::JobFolder;
-use super::{JobCommand, JobResources, SharedPaths, shell_word};
+use super::{JobCommand, JobResources, SharedPaths};
 
 /// Seconds before the time limit at which a job writes a checkpoint and goes back to the queue.
 const NOTICE: u32 = 60;

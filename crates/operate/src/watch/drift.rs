@@ -95,6 +95,7 @@ impl DriftMeasure for SealedStability {
                 },
                 max_share: sides.settings.share,
                 multivariate: None,
+                embeddings: Vec::new(),
             },
         );
         let found = match found {

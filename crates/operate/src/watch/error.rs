@@ -8,6 +8,9 @@ pub enum WatchError {
     /// A stage of the workflow failed.
     #[error(transparent)]
     Workflow(#[from] cupola_workflow::Error),
+    /// The workflow of another scheduler cannot be written.
+    #[error(transparent)]
+    Deploy(#[from] cupola_deploy::ProjectError),
     /// A line of the journal cannot be read.
     #[error("{path}:{line}: {why}; restore the file from a copy, or move it away to begin anew")]
     Journal {
@@ -45,6 +48,7 @@ impl WatchError {
     pub fn is_user_error(&self) -> bool {
         match self {
             Self::Workflow(error) => cupola_workflow::is_user_error(error),
+            Self::Deploy(error) => error.is_user_error(),
             Self::Journal { .. } | Self::Request { .. } => true,
             // As for a run that another process trains, it is a state of affairs and no mistake.
             Self::Busy { .. } => false,

@@ -8,6 +8,7 @@ mod cron;
 mod github;
 mod kubeflow;
 
+use cupola_deploy::shell_word;
 use cupola_spec::{Watch, WatchSchedule, parse_zone};
 use cupola_workflow::{ConfigSource, Session};
 use jiff::tz::Offset;
@@ -139,15 +140,6 @@ fn looks(seconds: f64) -> String {
         61..=720 => format!("0 */{} * * *", minutes.div_ceil(60)),
         _ => "0 0 * * *".to_owned(),
     }
-}
-
-/// Word of a POSIX shell: plain, or in single quotes.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

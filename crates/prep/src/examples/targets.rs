@@ -30,6 +30,13 @@ pub enum Targets {
         /// Tokens of all rows: `[rows, length]`.
         next: Vec<i32>,
     },
+    /// Relevance of the rows of groups.
+    Relevance {
+        /// Key of the group of each row: a hash of its name.
+        groups: Vec<u64>,
+        /// Relevance of each row, a whole number from 0 on.
+        values: Vec<f32>,
+    },
 }
 
 impl Targets {
@@ -55,6 +62,10 @@ impl Targets {
             (Self::Reconstruction { anomalies }, Self::Reconstruction { anomalies: other }) => {
                 anomalies.extend(other);
             }
+            (Self::Relevance { groups, values }, Self::Relevance { groups: other_groups, values: other }) => {
+                groups.extend(other_groups);
+                values.extend(other);
+            }
             // A plan encodes all rows to targets of one variant, and tokens are never appended.
             (own, other) => unreachable!("{own:?} and {other:?}"),
         }
@@ -72,6 +83,10 @@ impl Targets {
             }
             Self::Reconstruction { anomalies } => Self::Reconstruction {
                 anomalies: rows.iter().filter_map(|&row| anomalies.get(row).copied()).collect(),
+            },
+            Self::Relevance { groups, values } => Self::Relevance {
+                groups: rows.iter().map(|&row| groups[row]).collect(),
+                values: rows.iter().map(|&row| values[row]).collect(),
             },
             Self::Tokens { length, next } => Self::Tokens {
                 length: *length,

@@ -28,9 +28,14 @@ pub fn resolve(
     tokenizer: Option<&FittedTokenizer>,
 ) -> Result<(Vec<ResolvedInput>, Vec<InferredColumn>), Error> {
     // The target of a reconstruction may have no column.
-    let targets: Vec<&str> = run.targets.iter().filter_map(Target::column).collect();
+    let mut targets: Vec<&str> = run.targets.iter().filter_map(Target::column).collect();
     for target in &targets {
         frame.require(target, "check `[[targets]]`")?;
+    }
+    // New groups have names that were never seen.
+    for group in run.targets.iter().filter_map(Target::group) {
+        frame.require(group, "check `group` under `[[targets]]`")?;
+        targets.push(group);
     }
     let (mut resolved, mut inferred) = if run.inputs.is_empty() {
         // New rows do not have the column of the split.

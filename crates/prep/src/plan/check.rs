@@ -117,6 +117,7 @@ fn check_target(target: &FittedTarget) -> Result<(), Problem> {
             size(*width, "width")
         }
         FittedTarget::Embedding { width, .. } => size(*width, "width"),
+        FittedTarget::Rank { .. } => Ok(()),
         FittedTarget::NextToken { vocabulary, ends, .. } => {
             size(*vocabulary, "vocabulary")?;
             if *vocabulary < 2 {

@@ -246,6 +246,7 @@ fn check_kind(target: &FittedTarget) -> Result<(), String> {
         }
         FittedTarget::Reconstruct { .. } => "an autoencoder",
         FittedTarget::Embedding { .. } => "an embedding",
+        FittedTarget::Rank { .. } => "a ranking",
         FittedTarget::NextToken { .. } => "a language model",
     };
     Err(format!("{kind} has no predictions to average"))

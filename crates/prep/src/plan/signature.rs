@@ -75,6 +75,9 @@ pub struct OutputColumn {
     /// Usual step between two rows of the series that a forecast goes on with, such as `1 hour`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frequency: Option<String>,
+    /// Column of the groups whose rows a score orders, the largest score first. It is not an input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orders: Option<String>,
 }
 
 impl Signature {
@@ -152,6 +155,7 @@ impl OutputColumn {
             FittedTarget::Number { .. }
             | FittedTarget::Forecast { .. }
             | FittedTarget::Reconstruct { .. }
+            | FittedTarget::Rank { .. }
             | FittedTarget::Embedding { .. } => (ColumnType::Number, None),
             FittedTarget::NextToken { .. } => (ColumnType::Text, None),
         };
@@ -163,7 +167,8 @@ impl OutputColumn {
         let positive = target.positive().map(str::to_owned);
         let forecasts = matches!(target, FittedTarget::Forecast { .. });
         let frequency = plan.frequency.filter(|_| forecasts).map(|frequency| frequency.to_string());
-        Self { name: target.name().to_owned(), kind, categories, positive, length, frequency }
+        let (name, orders) = (target.name().to_owned(), target.group().map(str::to_owned));
+        Self { name, kind, categories, positive, length, frequency, orders }
     }
 }
 

@@ -23,6 +23,7 @@ impl FittedTarget {
             Self::Forecast { shift, factor, .. } => {
                 numbers(logits.iter().map(|x| f64::from(*x) / factor + shift).collect())
             }
+            Self::Rank { .. } => number(f64::from(logits.first().copied().unwrap_or_default())),
             Self::Embedding { .. } => numbers(logits.iter().map(|x| f64::from(*x)).collect()),
             Self::Reconstruct { threshold, .. } => {
                 let score = mean_squared_difference(logits, dense);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use cupola_spec::{Scaling, Target, TargetKind, other_spelling};
 use cupola_values::canonical_number;
 
-use super::{FittedTarget, NumberOutputs};
+use super::{FittedTarget, NumberOutputs, relevance};
 use crate::error::Error;
 use crate::features::uniting_steps;
 use crate::frame::{Frame, finite};
@@ -59,6 +59,11 @@ impl FittedTarget {
                 let channel = input.map(|(_, channel)| channel);
                 let naive = seasonal_naive_error([values.as_slice()], season);
                 Ok(Self::Forecast { name, column, horizon, season, shift, factor, channel, naive })
+            }
+            TargetKind::Rank => {
+                let group = target.group().unwrap_or_default().to_owned();
+                relevance::check_pairs(&column, &group, train)?;
+                Ok(Self::Rank { name, column, group })
             }
             _ => Self::fit_classes(target, column, all, train),
         }

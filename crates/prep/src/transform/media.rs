@@ -1,5 +1,6 @@
 //! Images and sounds in files, as numbers.
 
+mod measures;
 mod picture;
 mod resize;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cupola_budget::{Budget, Hold};
 
+pub use self::measures::PictureMeasures;
 pub use self::picture::{PictureSize, picture_size};
 
 use self::picture::PictureError;

@@ -9,7 +9,7 @@ use cupola_spec::config_settings;
 use cupola_store::VERSION_LIMIT;
 use serde_json::Value;
 
-use crate::alias::Aliases;
+use crate::alias::AliasState;
 use crate::error::Error;
 use crate::home::{Home, MANIFEST};
 use crate::package::Package;
@@ -53,7 +53,7 @@ impl Contents {
         for (id, folder) in RunFolder::folders(home)? {
             found.runs.extend(stamp(&folder.path().join(RECORD)).map(|stamp| (id, stamp)));
         }
-        for name in home.model_names()? {
+        for name in home.cached_model_names()? {
             let folder = home.models().join(&name);
             let versions = home.versions(&name)?;
             for version in &versions {
@@ -61,7 +61,7 @@ impl Contents {
                 found.packages.extend(stamp.map(|stamp| ((name.clone(), *version), stamp)));
             }
             // Damaged aliases must not hide the packages; `cupola doctor` reports them.
-            for (alias, version) in Aliases::read(home, &name).unwrap_or_default() {
+            for (alias, version) in AliasState::load(home, &name).unwrap_or_default().aliases {
                 if version <= VERSION_LIMIT {
                     found.aliases.insert((name.clone(), alias, version));
                 }

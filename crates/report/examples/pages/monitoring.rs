@@ -47,6 +47,7 @@ pub fn page() -> MonitoringPage {
         drift: true,
         columns: columns.into_iter().chain([number("churn = yes", "probability", 0.5)]).collect(),
         relations: Some(relations()),
+        embeddings: None,
         notes: vec!["the data has no target `churn`, so its drift is not known".into()],
     }
 }

@@ -1,8 +1,8 @@
 //! The page of monitoring.
 
 use super::relations::relations;
-use super::{MonitoredColumn, MonitoredShape, MonitoringPage};
-use crate::page::markup::{Cell, Room, dim, figure, further, grid, tight_table};
+use super::{MonitoredColumn, MonitoredEmbeddings, MonitoredShape, MonitoringPage};
+use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
 use crate::text::{count, cut, escape, name, number, percent, several};
@@ -27,6 +27,7 @@ pub fn monitoring_html(page: &MonitoringPage) -> String {
     };
     add("Columns", room.take(columns(page)));
     add("Relations between columns", room.take(page.relations.as_ref().map(relations).unwrap_or_default()));
+    add("Embeddings", room.take(page.embeddings.as_ref().map(embeddings).unwrap_or_default()));
     let mut figures = String::new();
     for column in page.columns.iter().take(PLOTS) {
         figures += &room.take(plot(column));
@@ -96,6 +97,27 @@ fn columns(page: &MonitoringPage) -> String {
     )
 }
 
+/// Scores of the embeddings as a table.
+fn embeddings(found: &MonitoredEmbeddings) -> String {
+    let [before, now] = found.vectors.map(|vectors| several(vectors as u64, "row"));
+    let head = [
+        ("Method", Cell::Words),
+        ("Drift", Cell::Words),
+        ("Score", Cell::Number),
+        ("Threshold", Cell::Number),
+    ];
+    let rows = found.methods.iter().map(|method| {
+        vec![
+            escape(&method.name),
+            if method.drifted { "<b>drift</b>" } else { "no" }.to_owned(),
+            method.score.map_or_else(|| "none".to_owned(), number),
+            number(method.threshold),
+        ]
+    });
+    dim(&format!("Vectors of {} values: {now}, compared with {before} of the reference.", found.width))
+        + &table(&head, rows)
+}
+
 fn statistic(column: &MonitoredColumn) -> String {
     if column.is_p_value { format!("{} p-value", column.method) } else { column.method.clone() }
 }
@@ -163,7 +185,7 @@ fn values(column: &MonitoredColumn, labels: &[String], sides: &[Vec<f64>; 2]) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MonitoredChunk, MonitoredRelations};
+    use super::super::{MonitoredChunk, MonitoredMethod, MonitoredRelations};
     use super::*;
 
     fn page(columns: usize) -> MonitoringPage {
@@ -196,6 +218,14 @@ mod tests {
             assert!(html.contains("The data has not drifted."));
         }
         assert!(monitoring_html(&page(2000)).contains("further column"));
+    }
+
+    #[test]
+    fn embeddings_are_listed() {
+        let method = MonitoredMethod { name: "<em>".into(), score: None, threshold: 0.55, drifted: true };
+        let embeddings = MonitoredEmbeddings { width: 8, vectors: [1, 20], methods: vec![method] };
+        let html = monitoring_html(&MonitoringPage { embeddings: Some(embeddings), ..page(1) });
+        assert!(html.contains("20 rows, compared with 1 row") && !html.contains("<em>"), "{html}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use candle_core::Tensor;
 use cupola_kernels::WeightFormat;
 use cupola_nn::{Architecture, WeightReader};
 use cupola_prep::Examples;
+use cupola_spec::Take;
 
 use super::{Decoder, Engine, EngineCapabilities};
 use crate::error::Error;
@@ -120,8 +121,8 @@ impl CandleEngine {
         if self.weight_count.saturating_mul(values) < POOLED { run() } else { rayon::scope(|_| run()) }
     }
 
-    /// Logits `[rows, output]` in row-major order.
-    fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
+    /// Values that go into the trunk: those of all sources.
+    fn entry(&self, examples: &Examples) -> Result<MaskedTensor, Error> {
         let (mut dense, mut index) = (0, 0);
         let mut flows = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
@@ -129,16 +130,29 @@ impl CandleEngine {
             dense += source.block().dense_width();
             index += source.block().index_width();
         }
-        let entry = if flows.len() == 1 {
-            flows.remove(0)
-        } else {
-            let parts: Vec<Tensor> = flows.into_iter().map(|flow| flow.x).collect();
-            MaskedTensor::unmasked(if self.stacked {
-                Tensor::stack(&parts, 1)?
-            } else {
-                Tensor::cat(&parts, 1)?
-            })
-        };
+        if flows.len() == 1 {
+            return Ok(flows.remove(0));
+        }
+        let parts: Vec<Tensor> = flows.into_iter().map(|flow| flow.x).collect();
+        let joined = if self.stacked { Tensor::stack(&parts, 1)? } else { Tensor::cat(&parts, 1)? };
+        Ok(MaskedTensor::unmasked(joined))
+    }
+
+    /// Outputs of the trunk `[rows, width]` in row-major order, of a sequence its mean without padding.
+    fn hidden(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        let mut entry = self.entry(examples)?;
+        if self.level.is_some() {
+            let [_, _, rest] = series::normalize(&entry.x)?;
+            entry = MaskedTensor::unmasked(rest);
+        }
+        let MaskedTensor { x, mask } = run(&self.trunk, entry)?;
+        let vectors = if x.rank() == 3 { layers::take(Take::Mean, &x, mask.as_ref())? } else { x };
+        Ok(vectors.flatten_all()?.to_vec1()?)
+    }
+
+    /// Logits `[rows, output]` in row-major order.
+    fn logits(&self, examples: &Examples) -> Result<Vec<f32>, Error> {
+        let entry = self.entry(examples)?;
         let logits = match self.level {
             None => self.head.forward(run(&self.trunk, entry)?, self.output)?,
             Some(channel) => {
@@ -191,6 +205,11 @@ impl Engine for CandleEngine {
             }
         }
         Ok(out)
+    }
+
+    fn representations(&mut self, examples: &Examples) -> Result<Option<Vec<f32>>, Error> {
+        let values = (examples.dense.len() + examples.indices.len()).max(1);
+        self.pooled(values, || self.hidden(examples)).map(Some)
     }
 
     fn decoder(&mut self) -> Option<&mut dyn Decoder> {

@@ -31,7 +31,10 @@ pub(super) fn answer_bytes(plan: &Plan) -> usize {
         FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
             width.saturating_mul(NUMBER)
         }
-        FittedTarget::Number { .. } | FittedTarget::NextToken { .. } | FittedTarget::Reconstruct { .. } => 0,
+        FittedTarget::Number { .. }
+        | FittedTarget::Rank { .. }
+        | FittedTarget::NextToken { .. }
+        | FittedTarget::Reconstruct { .. } => 0,
     });
     each.fold(logits, |sum, target| sum.saturating_add(target).saturating_add(PREDICTION))
 }

@@ -128,6 +128,15 @@ impl Predictor {
         package.explain_examples((&input, &examples, &logits), options, &time, &mut forward)
     }
 
+    /// Inputs of the last layer `[rows, width]`, of a series or a text their mean; `None` for a model without layers, and on engines
+    /// other than candle.
+    ///
+    /// # Errors
+    /// A failure of the device.
+    pub fn representations(&mut self, examples: Examples) -> Result<Option<Vec<f32>>, Error> {
+        isolated(self.engine.as_mut(), |engine| engine.representations(&examples))
+    }
+
     /// Raw logits of the engine; of a language model for every token.
     ///
     /// # Errors

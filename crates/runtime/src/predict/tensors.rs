@@ -154,7 +154,9 @@ pub(crate) fn tensor_outputs(plan: &Plan) -> Vec<TensorSpec> {
             FittedTarget::Forecast { horizon: width, .. } | FittedTarget::Embedding { width, .. } => {
                 (ElementType::Float, *width)
             }
-            FittedTarget::Number { .. } | FittedTarget::Reconstruct { .. } => (ElementType::Float, 1),
+            FittedTarget::Number { .. } | FittedTarget::Rank { .. } | FittedTarget::Reconstruct { .. } => {
+                (ElementType::Float, 1)
+            }
         };
         let own = target.name();
         let spec = |name: String, element, width| TensorSpec {

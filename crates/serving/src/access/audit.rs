@@ -8,15 +8,16 @@ mod file;
 mod pending;
 mod queue;
 mod refusals;
+mod sink;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::entry::{AuditEvent, AuditedCall};
-use self::file::RotatedFile;
 pub use self::pending::PendingCall;
 use self::queue::AuditQueue;
+use self::sink::AuditSink;
 
 /// Longest wait for lines that are not on disk yet when the log is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,14 +30,15 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the file for appending, and creates it and its folder if they are missing. Only the owner may read it.
+    /// Where the file system is read-only, as in a container, the lines go to standard error.
     ///
     /// # Errors
     /// Errors of the file system, and of the system if it refuses a thread.
     pub fn open(path: &Path) -> std::io::Result<Self> {
-        let mut file = RotatedFile::open(path)?;
+        let mut sink = AuditSink::open(path)?;
         let queue = Arc::new(AuditQueue::default());
         let lines = Arc::clone(&queue);
-        let writer = move || lines.write_all_to(&mut file);
+        let writer = move || lines.write_all_to(&mut sink);
         std::thread::Builder::new().name("audit".to_owned()).spawn(writer)?;
         Ok(Self { queue })
     }

@@ -95,6 +95,11 @@ impl KeyFile {
         Self { path: home.join("keys.json") }
     }
 
+    /// Key file with this path.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Reads all keys; a missing file has none.
     ///
     /// # Errors

@@ -7,17 +7,13 @@ use std::time::{Duration, Instant};
 use super::caller::Caller;
 use super::jwt::TokenVerifier;
 use super::key_file::{ApiKey, FileStamp, KeyFile, unix_seconds};
+use super::limits::UsageTable;
 use crate::error::Error;
 
 /// Interval between two looks at the key file.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
-const SECONDS_PER_DAY: u64 = 86_400;
 /// Longest key `cpl_ID_SECRET`. Longer texts are refused before anything is computed of them.
 const MAX_KEY_BYTES: usize = 256;
-/// Subjects of tokens whose use is counted at once. Beyond that, those are forgotten whose limits are untouched.
-const MAX_COUNTED: usize = 65_536;
-/// Time without a request after which the tokens of any ordinary rate are full again.
-const FULL_AGAIN: Duration = Duration::from_mins(1);
 
 /// Reason why a caller is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,40 +29,25 @@ pub enum Denial {
 pub struct KeyRing {
     file: Option<KeyFile>,
     tokens: Option<Arc<TokenVerifier>>,
+    usage: Arc<UsageTable>,
     state: Mutex<RingState>,
 }
 
 #[derive(Debug, Default)]
 struct RingState {
     keys: BTreeMap<String, Arc<ApiKey>>,
-    usage: BTreeMap<String, Usage>,
     stamp: Option<FileStamp>,
     looked: Option<Instant>,
 }
 
-/// Token bucket and daily count of a key.
-#[derive(Debug)]
-struct Usage {
-    tokens: f64,
-    refilled: Instant,
-    day: u64,
-    count: u64,
-    /// `true` if the key has a daily quota.
-    limited_by_day: bool,
-}
-
-impl Usage {
-    /// `true` unless forgetting it changes nothing: its tokens are full again, and nothing was counted today.
-    fn is_counted(&self) -> bool {
-        let today = unix_seconds() / SECONDS_PER_DAY;
-        self.refilled.elapsed() < FULL_AGAIN || (self.limited_by_day && self.day == today)
-    }
-}
-
 impl KeyRing {
+    fn new(file: Option<KeyFile>, state: RingState) -> Self {
+        Self { file, tokens: None, usage: Arc::new(UsageTable::alone()), state: Mutex::new(state) }
+    }
+
     /// No keys: everybody may do everything.
     pub fn open() -> Self {
-        Self { file: None, tokens: None, state: Mutex::default() }
+        Self::new(None, RingState::default())
     }
 
     /// Keys of a file; if it has none, everybody may do everything.
@@ -77,12 +58,19 @@ impl KeyRing {
         let mut state =
             RingState { stamp: file.stamp(), looked: Some(Instant::now()), ..RingState::default() };
         state.keys = by_id(file.read()?);
-        Ok(Self { file: Some(file), tokens: None, state: Mutex::new(state) })
+        Ok(Self::new(Some(file), state))
     }
 
     /// Accepts the tokens of an identity provider too; callers without key or token are then refused.
     pub fn set_tokens(&mut self, tokens: Arc<TokenVerifier>) {
         self.tokens = Some(tokens);
+    }
+
+    /// Counts the use of keys together with other servers; returns the table that is exchanged with them. `replicas` servers
+    /// divide the limits until the store has answered.
+    pub(super) fn share_usage(&mut self, replicas: u32) -> Arc<UsageTable> {
+        self.usage = Arc::new(UsageTable::shared(replicas));
+        Arc::clone(&self.usage)
     }
 
     /// `true` if there are neither keys nor an identity provider.
@@ -103,7 +91,7 @@ impl KeyRing {
             && !token.starts_with("cpl_")
         {
             let key = tokens.verify(token).ok_or(Denial::Unknown)?;
-            limit(&key, &mut self.state().usage)?;
+            self.usage.admit(&key).map_err(Denial::RateLimited)?;
             return Ok(Caller::Key(key));
         }
         let mut state = self.state();
@@ -114,9 +102,9 @@ impl KeyRing {
         let token = token.filter(|token| token.len() <= MAX_KEY_BYTES);
         let parts = token.and_then(|token| token.strip_prefix("cpl_")?.split_once('_'));
         let (id, secret) = parts.ok_or(Denial::Unknown)?;
-        let RingState { keys, usage, .. } = &mut *state;
-        let key = keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
-        limit(key, usage)?;
+        let key =
+            state.keys.get(id).filter(|key| key.matches(secret, unix_seconds())).ok_or(Denial::Unknown)?;
+        self.usage.admit(key).map_err(Denial::RateLimited)?;
         Ok(Caller::Key(Arc::clone(key)))
     }
 
@@ -148,44 +136,6 @@ impl KeyRing {
 
 fn by_id(keys: Vec<ApiKey>) -> BTreeMap<String, Arc<ApiKey>> {
     keys.into_iter().map(|key| (key.id.clone(), Arc::new(key))).collect()
-}
-
-/// Applies a token bucket of `rate` tokens that refills within a second, and the daily quota.
-fn limit(key: &ApiKey, usage: &mut BTreeMap<String, Usage>) -> Result<(), Denial> {
-    if key.rate.is_none() && key.quota.is_none() {
-        return Ok(());
-    }
-    if usage.len() >= MAX_COUNTED {
-        usage.retain(|_, used| used.is_counted());
-    }
-    let (today, burst) = (unix_seconds() / SECONDS_PER_DAY, key.rate.unwrap_or(f64::INFINITY).max(1.0));
-    let used = usage.entry(key.id.clone()).or_insert_with(|| Usage {
-        tokens: burst,
-        refilled: Instant::now(),
-        day: today,
-        count: 0,
-        limited_by_day: key.quota.is_some(),
-    });
-    if used.day != today {
-        (used.day, used.count) = (today, 0);
-    }
-    if key.quota.is_some_and(|quota| used.count >= quota) {
-        let left = SECONDS_PER_DAY - unix_seconds() % SECONDS_PER_DAY;
-        return Err(Denial::RateLimited(Duration::from_secs(left)));
-    }
-    if let Some(rate) = key.rate {
-        used.tokens = (used.tokens + used.refilled.elapsed().as_secs_f64() * rate).min(burst);
-        used.refilled = Instant::now();
-        if used.tokens < 1.0 {
-            // A rate of zero, from a file that was edited by hand, never refills.
-            let day = Duration::from_secs(SECONDS_PER_DAY);
-            let wait = Duration::try_from_secs_f64((1.0 - used.tokens) / rate);
-            return Err(Denial::RateLimited(wait.map_or(day, |wait| wait.min(day))));
-        }
-        used.tokens -= 1.0;
-    }
-    used.count += 1;
-    Ok(())
 }
 
 #[cfg(test)]

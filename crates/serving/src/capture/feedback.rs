@@ -222,6 +222,7 @@ mod tests {
             positive: None,
             length: None,
             frequency: None,
+            orders: None,
         }];
         let row = |id: &str, value: Value| {
             Map::from_iter([("request_id".to_owned(), Value::from(id)), ("y".to_owned(), value)])
@@ -248,6 +249,7 @@ mod tests {
             positive: None,
             length: None,
             frequency: None,
+            orders: None,
         };
         let why = unknown_class(&target(&["more", "less"]), &json!("moree")).unwrap();
         assert!(why.contains("not a class") && why.contains("`more`"), "{why}");

@@ -32,7 +32,9 @@ impl NotifyChannel {
     /// [`Error::Alerts`] for an unset variable or an invalid address.
     pub fn open(spec: &Notify) -> Result<Self, Error> {
         let about = |why: String| Error::Alerts(format!("receiver `{}`: {why}", spec.name()));
-        let resolve = |text: &str| resolved(text, |name| std::env::var(name).ok()).map_err(about);
+        let resolve = |text: &str| {
+            resolved(text, |name| std::env::var(name).ok()).map_err(|unset| about(unset.to_string()))
+        };
         let address = |text: &str| {
             let url = resolve(text)?;
             let valid = reqwest::Url::parse(&url).is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
@@ -131,13 +133,18 @@ fn reason(error: reqwest::Error) -> String {
     text
 }
 
+/// Environment variable that a text names and that is not set.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("${{{0}}} is not set; export {0}")]
+pub(crate) struct UnsetVariable(String);
+
 /// Text with the values of variables in place of `${NAME}`.
-fn resolved(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+pub(crate) fn resolved(text: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, UnsetVariable> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some((before, behind)) = rest.split_once("${") {
         let Some((name, behind)) = behind.split_once('}') else { break };
         let value = value(name).filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| format!("${{{name}}} is not set; export {name}"))?;
+        let value = value.ok_or_else(|| UnsetVariable(name.to_owned()))?;
         out.push_str(before);
         out.push_str(&value);
         rest = behind;
@@ -155,6 +162,6 @@ mod tests {
         let value = |name: &str| (name == "A").then(|| "secret".to_owned());
         assert_eq!(resolved("https://h/${A}/x?y=${A}", value).unwrap(), "https://h/secret/x?y=secret");
         assert_eq!(resolved("plain ${", value).unwrap(), "plain ${");
-        assert_eq!(resolved("${B}", value).unwrap_err(), "${B} is not set; export B");
+        assert_eq!(resolved("${B}", value).unwrap_err().to_string(), "${B} is not set; export B");
     }
 }

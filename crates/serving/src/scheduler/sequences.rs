@@ -8,6 +8,8 @@ use std::time::Instant;
 use cupola_runtime::{Error, Predictor, PrefixCache, Sequence, TextPiece};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::telemetry::ModelMetrics;
+
 /// Sequences that an engine decodes at once; later ones wait.
 const MAX_SEQUENCES: usize = 32;
 
@@ -22,6 +24,7 @@ pub(super) struct ScheduledSequence {
     generation: Box<Sequence>,
     /// Index within its request.
     index: usize,
+    queued: Instant,
     deadline: Instant,
     events: mpsc::UnboundedSender<GenerationEvent>,
     /// Largest size of its KV cache in bytes.
@@ -39,7 +42,8 @@ impl ScheduledSequence {
         events: mpsc::UnboundedSender<GenerationEvent>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        Self { generation: Box::new(generation), index, deadline, events, kv_bytes: 0, _permit: permit }
+        let (generation, queued) = (Box::new(generation), Instant::now());
+        Self { generation, index, queued, deadline, events, kv_bytes: 0, _permit: permit }
     }
 
     /// Sends an event; `false` if the receiver is gone.
@@ -61,15 +65,17 @@ pub(super) struct SequenceBatch {
     prefixes: PrefixCache,
     /// Budget of all KV caches in bytes.
     kv_cache_bytes: usize,
+    metrics: ModelMetrics,
 }
 
 impl SequenceBatch {
-    pub fn new(kv_cache_bytes: usize) -> Self {
+    pub fn new(kv_cache_bytes: usize, metrics: ModelMetrics) -> Self {
         Self {
             running: Vec::new(),
             waiting: VecDeque::new(),
             prefixes: PrefixCache::default(),
             kv_cache_bytes,
+            metrics,
         }
     }
 
@@ -135,6 +141,10 @@ impl SequenceBatch {
             self.prefixes.attach(&mut sequence.generation);
             self.prefixes.evict_to(self.kv_cache_bytes.saturating_sub(together));
             sequence.kv_bytes = kv_bytes;
+            // A request of several texts waits for its first one.
+            if sequence.index == 0 {
+                self.metrics.record_queue(sequence.queued.elapsed().as_secs_f64());
+            }
             self.running.push(sequence);
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn run(
     metrics: &ModelMetrics,
 ) {
     let max_rows = limits.batch_rows;
-    let mut sequences = SequenceBatch::new(limits.kv_cache_bytes);
+    let mut sequences = SequenceBatch::new(limits.kv_cache_bytes, metrics.clone());
     loop {
         let mut rows = 0;
         let fits = |job: &EngineJob| match job {
@@ -52,7 +52,7 @@ pub(super) fn run(
             match job {
                 // Requests that were cancelled or are too late need no result.
                 EngineJob::Rows(job) if !job.reply.is_closed() && job.deadline > now => batch.push(job),
-                EngineJob::Rows(_) => {}
+                EngineJob::Rows(job) => metrics.record_vain_wait((now - job.queued).as_secs_f64()),
                 EngineJob::Sequence(sequence) => sequences.push(sequence),
             }
         }

@@ -1,5 +1,7 @@
 //! List of the metrics of a server, from which rules and dashboards are generated.
 
+use std::collections::BTreeMap;
+
 use cupola_monitor::alert::MetricSamples;
 
 use super::{DURATION_BUCKETS, Telemetry};
@@ -114,6 +116,8 @@ fn touched() -> Telemetry {
     telemetry.alerts.touch();
     telemetry.outcomes.count_number(name, version, "target", 0.0);
     telemetry.outcomes.count_match(name, "joined");
+    telemetry.limits.set(true, 1);
+    telemetry.set_queue_shares(&BTreeMap::from([(name, model.recent_times())]));
     telemetry
 }
 
@@ -132,8 +136,12 @@ mod tests {
     use super::*;
 
     /// Sources in which metrics are registered.
-    const SOURCES: [&str; 3] =
-        [include_str!("../telemetry.rs"), include_str!("alerts.rs"), include_str!("outcomes.rs")];
+    const SOURCES: [&str; 4] = [
+        include_str!("../telemetry.rs"),
+        include_str!("alerts.rs"),
+        include_str!("limits.rs"),
+        include_str!("outcomes.rs"),
+    ];
 
     #[test]
     fn every_registered_metric_is_listed_with_its_type() {

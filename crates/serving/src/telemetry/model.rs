@@ -2,10 +2,13 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+
+use super::queue_share::{QueueTimes, QueueWindow};
 
 /// Metrics of one model version.
 #[derive(Clone)]
@@ -22,6 +25,7 @@ pub struct ModelMetrics {
     pub(super) explanation_seconds: Counter<f64, AtomicU64>,
     pub(super) waiting: Gauge,
     pub(super) totals: Arc<Mutex<ModelTotals>>,
+    pub(super) window: Arc<Mutex<QueueWindow>>,
 }
 
 /// Counts and times of a version since it was loaded, times in seconds.
@@ -51,6 +55,16 @@ impl ModelMetrics {
         *self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn add_times(&self, queue: f64, total: f64) {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.add(Instant::now(), QueueTimes { queue, total });
+    }
+
+    /// Times of the requests of the last 15 seconds.
+    pub fn recent_times(&self) -> QueueTimes {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).times(Instant::now())
+    }
+
     /// Sets the number of waiting requests.
     pub fn set_waiting(&self, requests: usize) {
         self.waiting.set(i64::try_from(requests).unwrap_or(i64::MAX));
@@ -60,6 +74,7 @@ impl ModelMetrics {
     pub fn record_request(&self, seconds: f64) {
         self.request.observe(seconds);
         self.add(|totals| totals.total += seconds);
+        self.add_times(0.0, seconds);
     }
 
     /// Records the time that a request's examples took.
@@ -72,6 +87,14 @@ impl ModelMetrics {
     pub fn record_queue(&self, seconds: f64) {
         self.queue.observe(seconds);
         self.add(|totals| (totals.requests, totals.queue) = (totals.requests + 1, totals.queue + seconds));
+        if seconds > 0.0 {
+            self.add_times(seconds, 0.0);
+        }
+    }
+
+    /// Records the time in the queue of a request that was too late, or whose client has gone, when its turn came.
+    pub fn record_vain_wait(&self, seconds: f64) {
+        self.add_times(seconds, 0.0);
     }
 
     /// Records a forward pass.

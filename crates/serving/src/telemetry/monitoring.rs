@@ -8,6 +8,7 @@
 mod layout;
 mod metrics;
 mod observation;
+mod pictures;
 mod queue;
 mod report;
 mod settings;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-pub(crate) use self::bucket::{StoreKind, bucket, innermost_cause};
+pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home, innermost_cause};
 
 use super::web::appear;
 use crate::error::Error;

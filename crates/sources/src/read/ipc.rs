@@ -21,15 +21,22 @@ fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Recor
     match FileReader::try_new(BufReader::new(copy), None) {
         Ok(reader) => {
             let schema = reader.schema();
-            Ok((schema, Box::new(reader.map(move |batch| batch.map_err(|error| scan.failure(error))))))
+            Ok((
+                schema,
+                Box::new(reader.map(move |batch| batch.map_err(|error| scan.failure_in(file, error)))),
+            ))
         }
         Err(as_file) => {
             input.rewind().map_err(io_error(&file.path))?;
             let reader = StreamReader::try_new(BufReader::new(input), None).map_err(|as_stream| {
-                scan.failure(format!("neither an Arrow file ({as_file}) nor an Arrow stream ({as_stream})"))
+                let why = format!("neither an Arrow file ({as_file}) nor an Arrow stream ({as_stream})");
+                scan.failure_in(file, why)
             })?;
             let schema = reader.schema();
-            Ok((schema, Box::new(reader.map(move |batch| batch.map_err(|error| scan.failure(error))))))
+            Ok((
+                schema,
+                Box::new(reader.map(move |batch| batch.map_err(|error| scan.failure_in(file, error)))),
+            ))
         }
     }
 }

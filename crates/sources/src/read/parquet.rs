@@ -20,7 +20,7 @@ pub(super) fn rows<'a>(scan: &Scan<'a>) -> Result<SourceRows<'a>, Error> {
 }
 
 fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, RecordBatches<'a>), Error> {
-    let wrong = move |error: ParquetError| scan.failure(error);
+    let wrong = move |error: ParquetError| scan.failure_in(file, error);
     let input = open_file(&file.path)?;
     let mut metadata = ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).map_err(wrong)?;
     if !scan.keep_text_types {
@@ -42,7 +42,7 @@ fn open_rows<'a>(scan: Scan<'a>, file: &'a DataFile) -> Result<(SchemaRef, Recor
         let shown = Arc::clone(&shown);
         match group {
             Ok(batches) => Box::new(batches.map(move |batch| {
-                batch.and_then(|batch| conform(&batch, &shown)).map_err(|error| scan.failure(error))
+                batch.and_then(|batch| conform(&batch, &shown)).map_err(|error| scan.failure_in(file, error))
             })),
             Err(error) => Box::new(std::iter::once(Err(error))),
         }

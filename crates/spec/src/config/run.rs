@@ -75,6 +75,9 @@ impl Run {
     /// The run of a valid config; `None` if the config has no target.
     pub(crate) fn new(mut config: Config, family: &Family) -> Option<Self> {
         let targets = TargetList::from_vec(config.targets.clone())?;
+        if let Some(group) = targets.first().group() {
+            config.split = config.split.by_group(group);
+        }
         let start = match &config.model {
             Model::Package(start) => Some(start.clone()),
             Model::File(_) | Model::Inline(_) => {

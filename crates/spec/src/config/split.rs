@@ -52,6 +52,20 @@ impl Split {
     pub fn fold_count(&self) -> Option<usize> {
         self.folds.or((self.by == SplitBy::KFold).then_some(Self::FOLDS))
     }
+
+    /// The division that keeps the rows of each group of a ranking together. One by a column is a decision of its own.
+    #[must_use]
+    pub(crate) fn by_group(&self, column: &str) -> Self {
+        match self.by {
+            SplitBy::Random | SplitBy::Stratified | SplitBy::KFold => Self {
+                folds: self.fold_count(),
+                by: SplitBy::Group,
+                column: Some(column.to_owned()),
+                ..self.clone()
+            },
+            SplitBy::Time | SplitBy::Group | SplitBy::Predefined => self.clone(),
+        }
+    }
 }
 
 /// Rule by which rows are divided.

@@ -31,6 +31,10 @@ pub struct Target {
     /// number if both are numbers, else by text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positive: Option<String>,
+    /// Column of `rank` that names the group of a row, such as the query that a document is a result of. Rows are ordered
+    /// within their group, and a group is never in two splits. It is not an input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
 }
 
 impl Target {
@@ -44,7 +48,13 @@ impl Target {
             season: None,
             weight: None,
             positive: None,
+            group: None,
         }
+    }
+
+    /// Column of the groups of a ranking; `None` for any other kind.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref().filter(|_| self.kind == TargetKind::Rank)
     }
 
     /// The column that holds the target, or the labels of a reconstruction; `None` for a reconstruction
@@ -73,4 +83,7 @@ pub enum TargetKind {
     /// Reconstruction of the inputs. The prediction is the error of the reconstruction, an anomaly score. If
     /// `column` is set, it holds 1 for anomalies, and evaluations report how well the score ranks them.
     Reconstruct,
+    /// Ranking: a score that orders the rows of each `group` by their relevance, which the column holds as whole numbers
+    /// from 0, not relevant, to 30.
+    Rank,
 }

@@ -20,6 +20,33 @@ pub enum NumberLoss {
     Poisson,
 }
 
+/// Loss of a ranking that boosted trees learn, from pairs of rows of one group with different relevance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RankLoss {
+    /// Logistic loss of each pair, weighted by the change of the NDCG if the two rows change places (`LambdaMART`, Burges
+    /// 2010).
+    #[default]
+    Ndcg,
+    /// Logistic loss of each pair, all alike (`RankNet`, Burges et al. 2005).
+    Pairwise,
+}
+
+impl RankLoss {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Rows at the top of a group whose pairs are learned by default, as in `LightGBM`.
+const TRUNCATION: usize = 30;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_default_truncation(rows: &usize) -> bool {
+    *rows == TRUNCATION
+}
+
 /// Direction in which a prediction may change with a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +105,14 @@ pub struct Boosting {
     pub bins: usize,
     /// Loss of a number.
     pub loss: NumberLoss,
+    /// Loss of a ranking.
+    #[serde(skip_serializing_if = "RankLoss::is_default")]
+    pub rank_loss: RankLoss,
+    /// Rows at the top of each group of a ranking, in the order of the scores so far, of which a pair must have at least
+    /// one to be learned. A little above the number of rows that count in the end is a good value.
+    #[serde(skip_serializing_if = "is_default_truncation")]
+    #[schemars(range(min = 1))]
+    pub truncation: usize,
     /// `true` to weight rows so that all classes of a target count alike. Probabilities are then those of equally
     /// frequent classes.
     pub balanced: bool,
@@ -103,6 +138,8 @@ impl Default for Boosting {
             features: 1.0,
             bins: 255,
             loss: NumberLoss::Squared,
+            rank_loss: RankLoss::Ndcg,
+            truncation: TRUNCATION,
             balanced: false,
             monotone: BTreeMap::new(),
         }

@@ -141,6 +141,9 @@ pub enum TuneMetric {
     Mae,
     /// Coefficient of determination.
     R2,
+    /// Normalised discounted cumulative gain of the first ten rows of each group.
+    #[serde(rename = "ndcg_at_10")]
+    NdcgAt10,
     /// Size of the weights in bytes.
     Size,
     /// Median time of a forward pass of one row in microseconds.
@@ -158,6 +161,7 @@ impl TuneMetric {
             Self::Rmse => Goal::Rmse,
             Self::Mae => Goal::Mae,
             Self::R2 => Goal::R2,
+            Self::NdcgAt10 => Goal::NdcgAt10,
             Self::Size | Self::Latency => return None,
         })
     }

@@ -139,7 +139,7 @@ pub(super) fn check_stream(config: &Config, family: &Family, found: &mut Finding
     found.add_if(
         windowed || !config.targets.iter().all(by_row),
         "/data/stream",
-        "windows, forecasts, language models and reconstructions need all rows in memory; remove `stream`",
+        "windows, forecasts, rankings, language models and reconstructions need all rows in memory; remove `stream`",
     );
     found.add_if(
         family.trees().is_some(),

@@ -27,6 +27,11 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
             "`weight` must be above 0",
         );
         found.add_if(
+            target.group.is_some() && target.kind != TargetKind::Rank,
+            at("group"),
+            "only a target of kind `rank` has groups; write `kind = \"rank\"`, or remove `group`",
+        );
+        found.add_if(
             target.positive.is_some() && target.kind != TargetKind::Category,
             at("positive"),
             "only a target of kind `category` has a positive class; remove `positive`",
@@ -65,6 +70,41 @@ pub(super) fn check_next_token(config: &Config, target: &Target, head: Head, fou
         "/train/metric",
         "the best epoch of a language model is the one of the lowest loss; remove `metric`",
     );
+}
+
+/// Groups, inputs and family of a ranking.
+pub(super) fn check_ranking(config: &Config, target: &Target, family: &Family, found: &mut Findings) {
+    if target.kind != TargetKind::Rank {
+        return;
+    }
+    found.add_if(
+        target.group.is_none(),
+        "/targets/0/group",
+        "a ranking requires `group`, the column that names the group of each row, such as the query",
+    );
+    found.add_if(
+        target.group.is_some() && target.group.as_deref() == target.column(),
+        "/targets/0/group",
+        "the group and the relevance are one column; name two columns",
+    );
+    found.add_if(
+        !matches!(family, Family::Gbdt(_)),
+        "/model/family",
+        "only `gbdt` learns a ranking; write `family = \"gbdt\"`, or `kind = \"number\"` to predict the relevance itself",
+    );
+    found.add_if(
+        config.inputs.iter().any(|input| input.window.is_some()),
+        "/inputs",
+        "a ranking orders single rows; remove `window`",
+    );
+    for (index, input) in config.inputs.iter().enumerate() {
+        let group = target.group.as_ref().filter(|group| input.column_patterns().contains(group));
+        if let Some(group) = group {
+            let message =
+                format!("`{group}` is the group of the ranking, which new groups do not share; remove it");
+            found.add(format!("/inputs/{index}"), message);
+        }
+    }
 }
 
 /// Windows and forecasts.

@@ -1,4 +1,4 @@
-use crate::parse;
+use crate::{SplitBy, parse};
 
 const GOOD: &str = r#"
 name = "digits"
@@ -99,6 +99,38 @@ const BROKEN: &[(&[&str], &str)] = &[
         &["model={ family = \"autoencoder\", hidden = [4], code = 2 }"],
         "model.family: an autoencoder predicts its inputs",
     ),
+    (&["targets.0.group=\"g\""], "targets[0].group: only a target of kind `rank` has groups"),
+    (
+        &["targets.0.kind=\"rank\"", "model={ family = \"gbdt\" }"],
+        "targets[0].group: a ranking requires `group`",
+    ),
+    (
+        &["targets.0.kind=\"rank\"", "targets.0.group=\"g\""],
+        "model.family: only `gbdt` learns a ranking; write `family = \"gbdt\"`",
+    ),
+    (
+        &["targets.0.kind=\"rank\"", "targets.0.group=\"digit\"", "model={ family = \"gbdt\" }"],
+        "targets[0].group: the group and the relevance are one column",
+    ),
+    (
+        &[
+            "targets.0.kind=\"rank\"",
+            "targets.0.group=\"g\"",
+            "model={ family = \"gbdt\" }",
+            "inputs=[{ name = \"g\", kind = \"category\" }]",
+        ],
+        "inputs[0]: `g` is the group of the ranking",
+    ),
+    (
+        &[
+            "targets.0.kind=\"rank\"",
+            "targets.0.group=\"g\"",
+            "model={ family = \"gbdt\" }",
+            "train.metric=\"rmse\"",
+        ],
+        "train.metric: `rmse` is not a metric of a ranking; write `ndcg_at_10`",
+    ),
+    (&["train.metric=\"ndcg_at_10\""], "train.metric: `ndcg_at_10` requires a ranking"),
     (&["targets.0.horizon=3"], "targets[0]: `horizon` and `season` are only for a forecast"),
 ];
 
@@ -109,6 +141,31 @@ fn every_rule_names_its_key_and_what_is_wrong() {
         let problems = parse("run.toml", GOOD, &overrides, &|_| Err("no file")).unwrap_err().to_string();
         assert!(problems.contains(expected), "{overrides:?}: {problems}");
     }
+}
+
+#[test]
+fn a_ranking_is_split_by_its_groups_unless_a_column_decides() {
+    let run = |split: &[&str]| {
+        let rank = ["targets.0.kind=\"rank\"", "targets.0.group=\"g\"", "model={ family = \"gbdt\" }"];
+        let overrides: Vec<String> = rank.iter().chain(split).map(|&text| text.to_owned()).collect();
+        parse("run.toml", GOOD, &overrides, &|_| Err("no file"))
+            .unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    for (split, folds) in
+        [(&[][..], None), (&["split.by=\"random\""], None), (&["split.by=\"k_fold\""], Some(5))]
+    {
+        let own = run(split);
+        assert_eq!(
+            (own.split.by, own.split.column.as_deref(), own.split.folds),
+            (SplitBy::Group, Some("g"), folds)
+        );
+        // The sealed config has the split that was made.
+        assert_eq!(own.sealed.split, own.split);
+    }
+    let by_user = run(&["split.by=\"group\"", "split.column=\"user\""]);
+    assert_eq!(by_user.split.column.as_deref(), Some("user"));
+    let predefined = run(&["split.by=\"predefined\"", "split.column=\"part\""]);
+    assert_eq!(predefined.split.by, SplitBy::Predefined);
 }
 
 #[test]

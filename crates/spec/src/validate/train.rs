@@ -61,7 +61,18 @@ pub(super) fn check_metric(config: &Config, found: &mut Findings) {
     let (Some(metric), [target]) = (config.train.metric, config.targets.as_slice()) else { return };
     let of_number = matches!(metric, Goal::Rmse | Goal::Mae | Goal::R2);
     let of_class = matches!(metric, Goal::Accuracy | Goal::MacroF1 | Goal::RocAuc);
+    let of_rank = metric == Goal::NdcgAt10;
     let name = metric.name();
+    found.add_if(
+        of_rank && target.kind != TargetKind::Rank,
+        "/train/metric",
+        format!("`{name}` requires a ranking; remove `metric`"),
+    );
+    found.add_if(
+        target.kind == TargetKind::Rank && (of_number || of_class),
+        "/train/metric",
+        format!("`{name}` is not a metric of a ranking; write `ndcg_at_10`, or remove `metric`"),
+    );
     found.add_if(
         target.kind == TargetKind::Category && of_number,
         "/train/metric",

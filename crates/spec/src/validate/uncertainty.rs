@@ -12,9 +12,9 @@ pub(super) fn check(config: &Config, family: &Family, found: &mut Findings) {
     let any = |kinds: &[TargetKind]| config.targets.iter().any(|target| kinds.contains(&target.kind));
     let windowed = config.inputs.iter().any(|input| input.window.is_some());
     found.add_if(
-        any(&[TargetKind::Reconstruct, TargetKind::NextToken]),
+        any(&[TargetKind::Reconstruct, TargetKind::NextToken, TargetKind::Rank]),
         "/uncertainty",
-        "reconstructions and language models have no intervals; remove `[uncertainty]`",
+        "reconstructions, rankings and language models have no intervals; remove `[uncertainty]`",
     );
     let numbers = config.targets.iter().all(|target| target.kind == TargetKind::Number);
     found.add_if(

@@ -9,7 +9,7 @@ use super::{STORED, metrics_from_logits};
 use crate::error::Error;
 use crate::objective::TargetObjective;
 
-/// Trivial model of each target: the shares of the classes, the mean, or the values one season before.
+/// Trivial model of each target: the shares of the classes, the mean, the values one season before, or a random order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Baseline {
@@ -26,6 +26,8 @@ enum Rule {
     Mean { width: usize },
     /// The value one season before, `steps` places of an example for each step of the horizon.
     SeasonalNaive { steps: Vec<usize>, season: usize },
+    /// One score for all rows of a group, which stands for the mean over all orders.
+    AnyOrder,
 }
 
 impl Baseline {
@@ -41,6 +43,7 @@ impl Baseline {
         let each = self.rules.iter().map(|rule| match rule {
             Rule::Shares { likeliest, .. } => format!("always `{likeliest}`"),
             Rule::Mean { .. } => "the mean".to_owned(),
+            Rule::AnyOrder => "a random order".to_owned(),
             Rule::SeasonalNaive { season: 1, .. } => "the last value".to_owned(),
             Rule::SeasonalNaive { season, .. } => format!("the value {season} steps before"),
         });
@@ -82,6 +85,7 @@ impl Baseline {
         let fits = |(rule, target): (&Rule, &FittedTarget)| match rule {
             Rule::Shares { logits, .. } => logits.len() == target.width(),
             Rule::Mean { width } => *width == target.width(),
+            Rule::AnyOrder => target.width() == 1,
             Rule::SeasonalNaive { steps, .. } => {
                 complete && steps.len() == target.width() && steps.iter().all(|step| *step < width)
             }
@@ -100,6 +104,7 @@ impl Baseline {
                 match rule {
                     Rule::Shares { logits, .. } => out.extend(logits),
                     Rule::Mean { width } => out.extend(std::iter::repeat_n(0.0, *width)),
+                    Rule::AnyOrder => out.push(0.0),
                     Rule::SeasonalNaive { steps, .. } => {
                         out.extend(steps.iter().map(|step| examples.dense[row * width + step]));
                     }
@@ -117,6 +122,7 @@ fn rule(prepared: &Prepared, index: usize, target: &FittedTarget) -> Option<Rule
             Some(shares(classes, &counts))
         }
         FittedTarget::Number { .. } => Some(Rule::Mean { width: target.width() }),
+        FittedTarget::Rank { .. } => Some(Rule::AnyOrder),
         FittedTarget::Forecast { horizon, season, channel, .. } => {
             let steps = channel.and_then(|channel| season_before(prepared, channel, *season, *horizon));
             Some(steps.map_or(Rule::Mean { width: *horizon }, |steps| Rule::SeasonalNaive {

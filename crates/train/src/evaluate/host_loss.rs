@@ -1,5 +1,6 @@
 //! Losses on the host, for metrics.
 
+use cupola_eval::RankedGroups;
 use cupola_nn::Loss;
 use cupola_prep::{NumberOutputs, Targets};
 
@@ -37,6 +38,7 @@ pub fn mean_target_loss(
 #[allow(clippy::cast_precision_loss)]
 fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, inputs: &[f32]) -> Option<f64> {
     let losses: Vec<f64> = match targets {
+        Targets::Relevance { groups, values } => return ranking_loss(groups, values, logits),
         // A row's loss is the mean over its values, so the mean over all values is the mean over the rows.
         Targets::Number(y) | Targets::Vector { values: y, .. } => differences(loss, logits, y),
         Targets::Reconstruction { .. } => differences(loss, logits, inputs),
@@ -62,6 +64,14 @@ fn mean_loss(loss: Loss, width: usize, logits: &[f32], targets: &Targets, inputs
             .collect(),
     };
     (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+}
+
+/// One less the mean NDCG of the first ten rows of each group; `None` without a relevant row.
+fn ranking_loss(groups: &[u64], grades: &[f32], scores: &[f32]) -> Option<f64> {
+    let [grades, scores] =
+        [grades, scores].map(|list| list.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
+    let ranked = RankedGroups::of_grades(groups, &grades, &scores).ok()?;
+    ranked.ndcg(Some(10), None).ok().map(|ndcg| 1.0 - ndcg)
 }
 
 fn differences(loss: Loss, logits: &[f32], y: &[f32]) -> Vec<f64> {

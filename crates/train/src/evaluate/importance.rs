@@ -1,8 +1,11 @@
 //! Importance of input columns for any model.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use cupola_prep::{ColumnPlaces, Examples, ExamplesWithTargets, FittedTarget, Plan, Prepared, SplitPart};
+use cupola_prep::{
+    ColumnPlaces, Examples, ExamplesWithTargets, FittedTarget, Plan, Prepared, SplitPart, Targets,
+};
 use serde::Serialize;
 
 use super::{loss_of_logits, rows_in_use};
@@ -47,7 +50,12 @@ pub fn permutation_importance<E: From<Error>>(
     logits: &mut dyn FnMut(&Examples) -> Result<Vec<f32>, E>,
 ) -> Result<Vec<ColumnImportance>, E> {
     let part = prepared.part(SplitPart::Valid);
-    let examples = part.gather(&rows_in_use(part, ROWS.min(part.len()))).map_err(Error::from)?;
+    let targets = part.targets().and_then(|mut targets| targets.next());
+    let rows = match targets.and_then(|targets| rows_of_groups(targets, ROWS)) {
+        Some(rows) => rows,
+        None => rows_in_use(part, ROWS.min(part.len())),
+    };
+    let examples = part.gather(&rows).map_err(Error::from)?;
     importance_of_examples(&prepared.plan, objectives, &examples, seed, logits)
 }
 
@@ -72,14 +80,18 @@ pub fn importance_of_examples<E>(
     let predicts = |target: &FittedTarget| {
         matches!(
             target,
-            FittedTarget::Category { .. } | FittedTarget::Number { .. } | FittedTarget::Forecast { .. }
+            FittedTarget::Category { .. }
+                | FittedTarget::Number { .. }
+                | FittedTarget::Forecast { .. }
+                | FittedTarget::Rank { .. }
         )
     };
     // The other kinds predict the inputs themselves.
     if places.is_empty() || rows < FEWEST || !plan.targets.iter().all(predicts) {
         return Ok(Vec::new());
     }
-    let examples = examples.gather(&(0..rows).collect::<Vec<_>>());
+    let chosen = rows_of_groups(examples.targets.first(), rows).unwrap_or_else(|| (0..rows).collect());
+    let examples = examples.gather(&chosen);
     let mut loss = |inputs: &Examples| -> Result<f64, E> {
         let found = loss_of_logits(plan, objectives, &logits(inputs)?, &examples);
         Ok(found.unwrap_or_default())
@@ -96,7 +108,7 @@ pub fn importance_of_examples<E>(
         let changed = exchanged(&examples.examples, &places[column], order);
         loss(&changed).map(|loss| -loss)
     };
-    let all = (places.len(), rows);
+    let all = (places.len(), examples.examples.rows);
     let measured = cupola_eval::permutation_importance(all, (repeats, seed), LEVEL, -before, shuffled)?;
     let columns = places.into_iter().zip(measured).map(|(places, found)| ColumnImportance {
         column: places.column,
@@ -113,6 +125,28 @@ pub fn importance_of_examples<E>(
     }
     found.sort_by(|a, b| b.increase.total_cmp(&a.increase));
     Ok(found)
+}
+
+/// Rows of whole groups of a ranking, the groups with the first rows; at most `most`, but for the rows of a single larger
+/// group. `None` for other targets.
+fn rows_of_groups(targets: &Targets, most: usize) -> Option<Vec<usize>> {
+    let Targets::Relevance { groups, .. } = targets else { return None };
+    let (mut places, mut by_group): (HashMap<u64, usize>, Vec<Vec<usize>>) = Default::default();
+    for (row, group) in groups.iter().enumerate() {
+        let place = *places.entry(*group).or_insert(by_group.len());
+        if place == by_group.len() {
+            by_group.push(Vec::new());
+        }
+        by_group[place].push(row);
+    }
+    let mut rows = Vec::new();
+    for group in by_group {
+        if !rows.is_empty() && rows.len() + group.len() > most {
+            break;
+        }
+        rows.extend(group);
+    }
+    Some(rows)
 }
 
 /// Shuffles of all columns for which there is time if one takes `seconds`.

@@ -1,6 +1,6 @@
 //! Metrics of logits on the host.
 
-use cupola_eval::{MetricSet, Metrics, anomaly, classification, forecast, perplexity, regression};
+use cupola_eval::{MetricSet, Metrics, anomaly, classification, forecast, perplexity, ranking, regression};
 use cupola_prep::{
     Examples, ExamplesWithTargets, FittedTarget, Plan, PredictedValue, Targets, mean_squared_difference,
 };
@@ -115,6 +115,10 @@ fn target_metrics(
             let rows = values.chunks(width).zip(examples.dense.chunks(width));
             let scores: Vec<f64> = rows.map(|(row, own)| mean_squared_difference(row, own)).collect();
             anomaly(&scores, anomalies, None, set)
+        }
+        (FittedTarget::Rank { .. }, Targets::Relevance { groups, values: grades }) => {
+            let grades: Vec<f64> = grades.iter().map(|grade| f64::from(*grade)).collect();
+            ranking(groups, &grades, &numbers(values))
         }
         (_, Targets::Number(expected)) => {
             let expected: Vec<f64> = expected.chunks(1).flat_map(number).collect();

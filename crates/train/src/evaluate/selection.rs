@@ -109,7 +109,7 @@ fn undefined(
     rows: usize,
     name: &str,
 ) -> Result<Option<String>, Error> {
-    if !matches!(metric, Goal::RocAuc | Goal::R2) {
+    if !matches!(metric, Goal::RocAuc | Goal::R2 | Goal::NdcgAt10) {
         return Ok(None);
     }
     let targets = used_targets(part, rows)?;
@@ -138,6 +138,10 @@ fn undefined(
             let first = values.first().map(|value| value.to_bits());
             let constant = values.iter().all(|value| Some(value.to_bits()) == first);
             constant.then(|| format!("all {rows} {here} have one value of `{}`", target.name()))
+        }
+        (Goal::NdcgAt10, target, Targets::Relevance { values, .. }) => {
+            let none = values.iter().all(|grade| *grade <= 0.0);
+            none.then(|| format!("all {rows} {here} have a `{}` of 0", target.name()))
         }
         (metric, target, _) => {
             Some(format!("the target `{}` is of a kind without `{}`", target.name(), metric.name()))

@@ -54,6 +54,9 @@ impl BinTree {
 /// Leaf and the range of its rows.
 pub(crate) type LeafRows = (usize, std::ops::Range<usize>);
 
+/// Node of a packed sum, with the bounds of its value and its number of rows.
+type NodeOf<'f, 'a> = dyn Fn(i64, [f64; 2], usize) -> SplitNode<'a> + Sync + 'f;
+
 /// Leaf that may be split.
 struct OpenLeaf {
     node: usize,
@@ -84,20 +87,20 @@ impl<'a> TreeGrower<'a> {
     #[allow(clippy::cast_possible_truncation, reason = "the numbers are small")]
     pub fn grow(&mut self, gradients: &PackedGradients, used: &[bool]) -> BinTree {
         let sum = gradients.sum(&self.rows);
-        let rows = self.rows.len() as f64 / hessian(sum).max(1.0);
-        let node = |sum, bounds| SplitNode {
+        let node = |sum, bounds, rows| SplitNode {
             options: self.options,
             sum,
             bounds,
             quanta: [gradients.gradient, gradients.hessian],
-            rows,
+            rows: rows as f64 / hessian(sum).max(1.0),
         };
         let mut tree = BinTree::default();
         let free = [f64::NEG_INFINITY, f64::INFINITY];
-        tree.push(&node(sum, free), 0.0);
+        let root = node(sum, free, self.rows.len());
+        tree.push(&root, 0.0);
         let mut histograms = self.histograms();
         histogram::build(self.matrix, &gradients.pairs, &self.rows, used, &mut histograms);
-        let best = self.best(&node(sum, free), used, &histograms);
+        let best = self.best(&root, used, &histograms);
         let all = 0..self.rows.len();
         let mut open = vec![OpenLeaf { node: 0, rows: all, depth: 0, sum, bounds: free, histograms, best }];
         let mut leaves = 1;
@@ -113,13 +116,13 @@ impl<'a> TreeGrower<'a> {
             tree.nodes[leaf.node].split =
                 Some((split, [tree.nodes.len() as u32, tree.nodes.len() as u32 + 1]));
             for child in &children {
-                tree.push(&node(child.sum, child.bounds), split.l2);
+                tree.push(&node(child.sum, child.bounds, child.rows.len()), split.l2);
             }
             let [mut left, mut right] = children;
             left.node = tree.nodes.len() - 2;
             right.node = tree.nodes.len() - 1;
             let deep = self.options.depth > 0 && left.depth >= self.options.depth;
-            let small = hessian(leaf.sum) * rows < 2.0 * self.options.leaf_rows as f64;
+            let small = left.rows.len().max(right.rows.len()) < 2 * self.options.leaf_rows;
             if last || deep || small {
                 self.spare.push(leaf.histograms);
             } else {
@@ -143,13 +146,14 @@ impl<'a> TreeGrower<'a> {
         leaf: &OpenLeaf,
         split: &SplitCandidate,
         middle: usize,
-        node: &dyn Fn(i64, [f64; 2]) -> SplitNode<'a>,
+        node: &NodeOf<'_, 'a>,
     ) -> [OpenLeaf; 2] {
         let sums = [split.left, leaf.sum.wrapping_sub(split.left)];
         let mut bounds = [leaf.bounds; 2];
         let monotone = self.options.monotone.get(split.column).copied().unwrap_or(0);
         if monotone != 0 {
-            let values = sums.map(|sum| node(sum, leaf.bounds).quantum_value(sum, split.l2));
+            let rows = leaf.rows.len();
+            let values = sums.map(|sum| node(sum, leaf.bounds, rows).quantum_value(sum, split.l2));
             let between = f64::midpoint(values[0], values[1]);
             let (low, high) = if monotone > 0 { (0, 1) } else { (1, 0) };
             bounds[low][1] = between;
@@ -175,7 +179,7 @@ impl<'a> TreeGrower<'a> {
         used: &[bool],
         mut parent: Vec<ColumnHistogram>,
         [left, right]: [&mut OpenLeaf; 2],
-        node: &(dyn Fn(i64, [f64; 2]) -> SplitNode<'a> + Sync),
+        node: &NodeOf<'_, 'a>,
     ) {
         let mut own = self.histograms();
         let (small, large) = if left.rows.len() <= right.rows.len() { (left, right) } else { (right, left) };
@@ -183,7 +187,9 @@ impl<'a> TreeGrower<'a> {
         histogram::build(self.matrix, &gradients.pairs, rows, used, &mut own);
         histogram::subtract(self.matrix, &mut parent, &own);
         (small.histograms, large.histograms) = (own, parent);
-        let find = |leaf: &OpenLeaf| self.best(&node(leaf.sum, leaf.bounds), used, &leaf.histograms);
+        let find = |leaf: &OpenLeaf| {
+            self.best(&node(leaf.sum, leaf.bounds, leaf.rows.len()), used, &leaf.histograms)
+        };
         let bins: usize = self.matrix.columns.iter().map(super::bins::ColumnBins::count).sum();
         let found = if bins >= PARALLEL_BINS {
             let (small, large): (&OpenLeaf, &OpenLeaf) = (small, large);

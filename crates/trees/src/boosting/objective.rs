@@ -2,6 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::ranking::{PairWeight, RowGroups};
+
 /// Smallest Hessian of a row.
 const LEAST_HESSIAN: f32 = 1e-16;
 /// Largest distance of an initial score from 0.
@@ -41,6 +43,10 @@ pub enum BoostObjective {
         /// Number of classes.
         classes: usize,
     },
+    /// Log loss of the pairs of rows of a group with different grades, weighted by the change of the NDCG (Burges 2010).
+    LambdaRank,
+    /// Log loss of the pairs of rows of a group with different grades (Burges et al. 2005).
+    RankNet,
 }
 
 /// Targets of the rows, with weights.
@@ -50,6 +56,8 @@ pub(crate) struct Labels<'a> {
     pub values: &'a [f32],
     /// Weight of each row; empty for equal weights.
     pub weights: &'a [f32],
+    /// Groups of the rows of a ranking; `None` for any other target.
+    pub groups: Option<&'a RowGroups>,
 }
 
 impl Labels<'_> {
@@ -95,6 +103,8 @@ impl BoostObjective {
                 let mut values: Vec<(f64, f64)> = labels.all().collect();
                 vec![weighted_quantile(&mut values, level)]
             }
+            // Only differences of scores count.
+            Self::LambdaRank | Self::RankNet => vec![0.0],
             Self::Poisson { shift, factor } => vec![(mean() / factor + shift).max(1e-6).ln()],
             Self::Logistic => {
                 let p = mean();
@@ -114,6 +124,10 @@ impl BoostObjective {
 
     /// Gradient and Hessian of every score (`[rows, width]`).
     pub(crate) fn gradients(self, scores: &[f64], labels: &Labels<'_>, pairs: &mut [[f32; 2]]) {
+        if let Some((weight, groups)) = self.pair_weight().zip(labels.groups) {
+            groups.gradients(weight, scores, labels.values, pairs);
+            return;
+        }
         let width = self.width();
         let chunks = pairs.par_chunks_mut(CHUNK_ROWS * width).zip(scores.par_chunks(CHUNK_ROWS * width));
         chunks.enumerate().for_each(|(chunk, (pairs, scores))| {
@@ -127,6 +141,15 @@ impl BoostObjective {
                 }
             }
         });
+    }
+
+    /// Weight of the pairs of a ranking; `None` for any other loss.
+    fn pair_weight(self) -> Option<PairWeight> {
+        match self {
+            Self::LambdaRank => Some(PairWeight::Ndcg),
+            Self::RankNet => Some(PairWeight::Equal),
+            _ => None,
+        }
     }
 
     #[allow(clippy::cast_possible_truncation, reason = "gradients are quantised afterwards")]
@@ -157,11 +180,17 @@ impl BoostObjective {
                 *pair = [p - value, (p * (1.0 - p)).max(LEAST_HESSIAN)];
             }),
             Self::Softmax { classes } => softmax_gradients(classes, scores, values, pairs),
+            // A row without its group has no pairs.
+            Self::LambdaRank | Self::RankNet => pairs.fill([0.0, LEAST_HESSIAN]),
         }
     }
 
-    /// Sum of the losses of rows, unweighted, and the number of rows.
-    pub(crate) fn loss(self, scores: &[f64], values: &[f32]) -> f64 {
+    /// Mean loss of rows, unweighted; of a ranking that of its groups.
+    pub(crate) fn loss(self, scores: &[f64], labels: &Labels<'_>) -> f64 {
+        let values = labels.values;
+        if let Some(groups) = labels.groups {
+            return groups.loss(scores, values);
+        }
         let width = self.width();
         let chunks = scores.par_chunks(CHUNK_ROWS * width).zip(values.par_chunks(CHUNK_ROWS));
         let sums: Vec<f64> = chunks
@@ -195,6 +224,7 @@ impl BoostObjective {
                 let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
                 most + sum.ln() - scores.get(value as usize).copied().unwrap_or(most)
             }
+            Self::LambdaRank | Self::RankNet => 0.0,
         }
     }
 }

@@ -128,8 +128,7 @@ impl<'a> Boosting<'a> {
                 self.trees.push(tree);
             }
         }
-        let loss =
-            |(valid, scores): &(BoostRows<'_>, Vec<f64>)| self.objective.loss(scores, valid.labels.values);
+        let loss = |(valid, scores): &(BoostRows<'_>, Vec<f64>)| self.objective.loss(scores, &valid.labels);
         (splits, self.valid.as_ref().map(loss))
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct SplitNode<'a> {
     pub bounds: [f64; 2],
     /// Gradient and Hessian of one quantum.
     pub quanta: [f64; 2],
-    /// Training rows of one quantum of the Hessian.
+    /// Training rows of the node for one quantum of the Hessian, from which the rows of a bin are estimated.
     pub rows: f64,
 }
 

@@ -2,6 +2,7 @@
 
 mod lightgbm;
 mod properties;
+mod ranking;
 mod reference;
 
 use std::ops::ControlFlow;
@@ -24,7 +25,7 @@ impl Rows {
     }
 
     fn labels(&self) -> Labels<'_> {
-        Labels { values: &self.values, weights: &self.weights }
+        Labels { values: &self.values, weights: &self.weights, groups: None }
     }
 
     /// Boosts all rounds, and the scores of the rows.

@@ -5,8 +5,10 @@
 //! TOML text ([`Draft::to_toml`]) that trains as it is.
 
 mod columns;
+mod contract;
 mod model;
 mod pictures;
+mod project;
 mod sample;
 mod series;
 mod target;
@@ -17,6 +19,7 @@ use cupola_spec::{Decimal, Family, Input, Kind, Series, Target, TargetKind};
 use serde::Serialize;
 
 use self::columns::Columns;
+pub use self::project::{PRODUCTION, ProjectDraft};
 use self::sample::DataSample;
 use crate::config::ConfigSource;
 use crate::error::Error;
@@ -31,6 +34,8 @@ pub struct DraftRequest {
     pub target: Option<String>,
     /// Kind of the target; `None` to infer it.
     pub kind: Option<TargetKind>,
+    /// Column of the groups of a ranking; `None` for any other kind.
+    pub group: Option<String>,
     /// Name of the run; `None` for one of the source.
     pub name: Option<String>,
 }
@@ -47,6 +52,8 @@ pub enum DraftRole {
     Time,
     /// Key that tells series apart.
     Key,
+    /// Name of the group that a row is ranked in.
+    Group,
     /// Column that is not used.
     LeftOut,
 }
@@ -195,6 +202,11 @@ impl Session<'_> {
     /// Sources that cannot be read; [`Error::Draft`] for a target that is missing or cannot be learned, or data without
     /// a usable input.
     pub fn draft(&self, request: &DraftRequest) -> Result<Draft, Error> {
+        Ok(self.drafted(request)?.0)
+    }
+
+    /// Draft, and the rows that it was made of.
+    fn drafted(&self, request: &DraftRequest) -> Result<(Draft, DataSample), Error> {
         let language_model = request.kind == Some(TargetKind::NextToken);
         let paragraphs = language_model && sample::may_be_plain_text(&request.source);
         let data = DataSample::read(self, &request.source, paragraphs)?;
@@ -231,7 +243,7 @@ impl Session<'_> {
             ));
         }
         draft.model = model::choose(&draft);
-        Ok(draft)
+        Ok((draft, data))
     }
 }
 

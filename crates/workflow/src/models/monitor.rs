@@ -2,6 +2,7 @@
 
 mod collect;
 mod columns;
+mod embeddings;
 mod error_model;
 mod features;
 mod log;
@@ -9,6 +10,7 @@ mod outcomes;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
+pub use self::embeddings::{CollectedEmbeddings, EmbeddingOrigin};
 pub use self::error_model::ErrorModel;
 pub use self::features::CollectedFeatures;
 pub use self::outcomes::{OutcomeRequest, OutcomeRows};

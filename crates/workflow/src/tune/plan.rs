@@ -218,6 +218,7 @@ fn metric_of(goal: Goal) -> TuneMetric {
         Goal::Rmse => TuneMetric::Rmse,
         Goal::Mae => TuneMetric::Mae,
         Goal::R2 => TuneMetric::R2,
+        Goal::NdcgAt10 => TuneMetric::NdcgAt10,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::args::{SubmitArgs, SubmitCommand, SubmitEngine, SubmitJobArgs};
 use crate::commands::session;
 use crate::draw::Ui;
 use crate::failure::UserError;
+use crate::home::require_folder;
 use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &SubmitArgs) -> Result<()> {
@@ -46,6 +47,7 @@ fn submit(home: &Home, ui: Ui, args: &SubmitJobArgs) -> Result<()> {
     let (Some(config), Some(engine)) = (&args.config, args.engine) else {
         return Err(UserError::new("nothing to submit", "give --config and --engine").into());
     };
+    require_folder(home, "cupola submit", "checkpoints and logs of a job need shared storage")?;
     let home = Home::new(absolute(home.root())?);
     let command = command(&home, args, config)?;
     let job = match engine {

@@ -22,6 +22,7 @@ use crate::commands::session;
 use crate::commands::training::train::stop_signal;
 use crate::draw::{Screen, Ui, show_look, show_record};
 use crate::failure::UserError;
+use crate::home::require_folder;
 use crate::next_step::next_command;
 
 /// Longest wait for the decision of a person between two looks at the journal.
@@ -30,6 +31,7 @@ const DECISION: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn run(home: &Home, ui: Ui, args: &WatchArgs) -> Result<()> {
+    require_folder(home, "cupola watch", "the journal of retrainings is a locked file")?;
     match &args.command {
         None => pass(home, ui, &args.pass),
         Some(WatchCommand::Approve { id }) => decided(home, ui, id, WatchDecision::Approve),

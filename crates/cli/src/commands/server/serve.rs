@@ -38,10 +38,15 @@ const LOG_KEY: &str = "log.key";
 const LAST_WORK: Duration = Duration::from_secs(10);
 
 pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
+    if let Some(url) = &args.health {
+        cupola_http::check_ready(url)?;
+        ui.line(format!("ready   {url}"));
+        return Ok(());
+    }
     let device = session(home, &Silent).open_device(args.device.device)?;
     ui.line(format!("device  {device}"));
     let spec = spec(args)?;
-    let keys = KeyRing::from_file(KeyFile::new(home.root()))?;
+    let keys = KeyRing::from_file(key_file(home, args)?)?;
     check(home, args, &spec, &keys)?;
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
@@ -98,6 +103,17 @@ async fn stop_signal(term: &mut Signal, int: &mut Signal) -> i32 {
     }
 }
 
+/// File of `--keys`, which must exist, or that of the home, which may be missing.
+fn key_file(home: &Home, args: &ServeArgs) -> Result<KeyFile> {
+    let Some(path) = &args.keys else { return Ok(KeyFile::new(home.root())) };
+    if let Err(error) = std::fs::metadata(path) {
+        return Err(
+            UserError::new(format!("failed to read {}: {error}", path.display()), "check --keys").into()
+        );
+    }
+    Ok(KeyFile::at(path.clone()))
+}
+
 /// Refuses to serve nothing, and to serve other machines without keys.
 fn check(home: &Home, args: &ServeArgs, spec: &Serve, keys: &KeyRing) -> Result<()> {
     if !args.host.is_loopback() && keys.is_empty() && spec.jwt.is_none() && !args.open {
@@ -144,6 +160,9 @@ fn server(
     }
     if let Some(jwt) = &spec.jwt {
         server = server.with_tokens(jwt.clone());
+    }
+    if let Some(limits) = &spec.limits {
+        server = server.with_shared_limits(limits.clone());
     }
     Ok(server)
 }

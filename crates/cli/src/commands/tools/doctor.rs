@@ -24,7 +24,10 @@ pub fn run(home: &Home, ui: Ui, args: &DoctorArgs) -> Result<()> {
         Ok(name) => ui.line(format!("gpu       vulkan: {name}")),
         Err(why) => ui.line(format!("gpu       none ({why})")),
     }
-    ui.line(format!("home      {}", home.root().display()));
+    ui.line(format!("home      {}", home.location().display()));
+    if home.remote().is_some() {
+        ui.line(format!("cache     {}", home.root().display()));
+    }
     home.check()?;
     let leftovers = leftovers(home, ui, args.rebuild)?;
     let counts = index(home, ui, args.rebuild)?;

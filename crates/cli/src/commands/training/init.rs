@@ -1,4 +1,6 @@
-//! `cupola init`: a commented config for the user's data.
+//! `cupola init`: a commented config for the user's data, or a whole repository.
+
+mod project;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -16,18 +18,16 @@ use crate::failure::UserError;
 use crate::next_step::train_command;
 
 pub fn run(home: &Home, ui: Ui, args: &InitArgs) -> Result<()> {
+    if let Some(folder) = &args.project {
+        return project::run(home, ui, args, folder);
+    }
     let print = args.output == Path::new("-");
     if !print && !args.force && args.output.exists() {
         return Err(exists(&args.output).into());
     }
     let screen = Screen::new(ui);
     let session = session(home, &screen);
-    let draft = session.draft(&DraftRequest {
-        source: args.data.clone(),
-        target: args.target.clone(),
-        kind: args.kind.map(DraftTargetKind::kind),
-        name: args.name.clone(),
-    })?;
+    let draft = session.draft(&request(args))?;
     let text = draft.to_toml();
     // A draft that `train` refuses is never written.
     session.run_config(&draft.config())?;
@@ -48,6 +48,16 @@ pub fn run(home: &Home, ui: Ui, args: &InitArgs) -> Result<()> {
     }
     let next: Vec<String> = next.into_iter().collect();
     ui.result(&json!({ "path": path, "config": text, "draft": draft, "next": next }))
+}
+
+fn request(args: &InitArgs) -> DraftRequest {
+    DraftRequest {
+        source: args.data.clone(),
+        target: args.target.clone(),
+        kind: args.kind.map(DraftTargetKind::kind),
+        group: args.group.clone(),
+        name: args.name.clone(),
+    }
 }
 
 /// Writes the config; without `force` a file that has appeared meanwhile stays.

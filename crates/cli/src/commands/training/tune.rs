@@ -98,7 +98,7 @@ fn words_to_continue(args: &TuneArgs) -> Vec<String> {
 /// Command of a worker process of this study.
 fn worker(home: &Home, args: &TuneArgs) -> StudyWorkerCommand {
     let program = std::env::current_exe().unwrap_or_else(|_| "cupola".into());
-    let home = ["--home".to_owned(), home.root().to_string_lossy().into_owned()];
+    let home = ["--home".to_owned(), home.location().to_string_lossy().into_owned()];
     let device = ["--device".to_owned(), args.device.device.name().to_owned(), "--worker".to_owned()];
     let args = home.into_iter().chain(words(args)).chain(device).collect();
     StudyWorkerCommand { program, args, time_flag: "--time" }

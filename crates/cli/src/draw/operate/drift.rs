@@ -1,8 +1,9 @@
 //! Drift as a table.
 
+use cupola_monitor::embedding::EmbeddingDrift;
 use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::{ColumnDrift, ColumnRole};
-use cupola_operate::{DriftOutcome, DriftReference};
+use cupola_operate::{DriftOutcome, DriftReference, EmbeddingOutcome};
 
 use crate::draw::Ui;
 use crate::draw::numbers::metric;
@@ -37,6 +38,9 @@ pub fn show_drift(ui: Ui, found: &DriftOutcome) {
     if let Some(relations) = &found.multivariate {
         show_relations(ui, relations);
     }
+    if let Some(embeddings) = &found.embeddings {
+        show_embeddings(ui, embeddings);
+    }
     found.notes.iter().for_each(|note| Ui::warning(note));
 }
 
@@ -64,6 +68,23 @@ fn show_relations(ui: Ui, found: &MultivariateDrift) {
     if let Some(left) = found.chunks.len().checked_sub(ROWS).filter(|left| *left > 0) {
         ui.line(format!("and {left} further chunks; --json lists all"));
     }
+}
+
+/// Shows the scores of the embeddings.
+fn show_embeddings(ui: Ui, found: &EmbeddingOutcome) {
+    ui.line(format!(
+        "embeddings of {} values, {} rows compared with {}",
+        found.width, found.current, found.reference
+    ));
+    let row = |drift: &EmbeddingDrift| {
+        vec![
+            drift.method.name().to_owned(),
+            drift.score.map_or_else(|| "-".to_owned(), metric),
+            metric(drift.threshold),
+            if drift.drifted { "drift" } else { "no" }.to_owned(),
+        ]
+    };
+    ui.table(&["method", "score", "threshold", "drift"], &[1, 2], found.methods.iter().map(row).collect());
 }
 
 fn row(column: &ColumnDrift) -> Vec<String> {

@@ -29,6 +29,27 @@ fn groups_without_relevant_rows_are_left_out() {
     assert_eq!(ranked(&[0.0, f64::NAN, 0.0, 0.0]).unwrap_err(), Undefined::NotFinite);
 }
 
+#[test]
+fn grades_gain_exponentially_and_groups_have_values_of_their_own() {
+    // Two groups; the first has its best row at the second place.
+    let (groups, grades, scores) = ([1, 1, 1, 2, 2], [0.0, 3.0, 1.0, 0.0, 1.0], [0.9, 0.8, 0.1, 0.2, 0.7]);
+    let found = ranking(&groups, &grades, &scores);
+    let discount = |place: f64| 1.0 / (place + 1.0).log2();
+    let first = (7.0 * discount(2.0) + discount(3.0)) / (7.0 + discount(2.0));
+    close("ndcg", found.values["ndcg"], f64::midpoint(first, 1.0));
+    close("map", found.values["map"], f64::midpoint(f64::midpoint(0.5, 2.0 / 3.0), 1.0));
+    close("mrr", found.values["mrr"], 0.75);
+    assert_eq!(found.rows, 5);
+    assert!(found.values.keys().eq(RANKING_METRICS.iter()), "{:?}", found.values);
+    let ranked = RankedGroups::of_grades(&groups, &grades, &scores).unwrap();
+    for (at, name) in RANKING_METRICS.iter().enumerate() {
+        let mean = ranked.values_by_group().map(|values| values[at]).sum::<f64>() / 2.0;
+        close(name, mean, found.values[*name]);
+    }
+    let none = ranking(&groups, &[0.0; 5], &scores);
+    assert!(none.values.is_empty() && none.undefined.len() == RANKING_METRICS.len());
+}
+
 /// All orders of the indices.
 fn orders(rows: usize) -> Vec<Vec<usize>> {
     if rows == 0 {

@@ -28,7 +28,8 @@ impl ExactColumns {
             run.targets.iter().filter(is_class).filter_map(|target| target.column().map(str::to_owned));
         let order = run.series.keys().iter().cloned();
         let order = order.chain(run.time_column().map(|(column, _)| column.to_owned()));
-        Self { patterns: inputs.chain(targets).chain(order).collect(), except: computed }
+        let groups = run.targets.iter().filter_map(Target::group).map(str::to_owned);
+        Self { patterns: inputs.chain(targets).chain(groups).chain(order).collect(), except: computed }
     }
 
     /// Names and globs of the columns.

@@ -3,6 +3,7 @@
 mod build;
 mod convolution;
 mod functions;
+pub(super) use self::functions::take;
 
 use candle_core::{D, Error as CandleError, Tensor};
 use cupola_kernels::pointwise::activate;

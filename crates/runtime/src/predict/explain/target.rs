@@ -78,6 +78,7 @@ impl ExplainedOutput {
                 weights.fill(1.0 / weights.len().max(1) as f32);
                 output.units = [1.0 / factor, *shift];
             }
+            FittedTarget::Rank { .. } => weights.fill(1.0),
             // `check_kind` has refused them.
             _ => {}
         }
@@ -107,9 +108,10 @@ pub(super) fn check_kind(target: &FittedTarget) -> Result<(), Error> {
         FittedTarget::Reconstruct { .. } => {
             "the score of an autoencoder has no explanation; compare the row with others by its score instead"
         }
-        FittedTarget::Category { .. } | FittedTarget::Number { .. } | FittedTarget::Forecast { .. } => {
-            return Ok(());
-        }
+        FittedTarget::Category { .. }
+        | FittedTarget::Number { .. }
+        | FittedTarget::Forecast { .. }
+        | FittedTarget::Rank { .. } => return Ok(()),
     };
     Err(Error::explain("explain", format!("`{}` cannot be explained: {why}", target.name())))
 }

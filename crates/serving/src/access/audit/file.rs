@@ -29,7 +29,15 @@ impl RotatedFile {
     /// Errors of the file system.
     pub fn open(path: &Path) -> io::Result<Self> {
         if let Some(folder) = path.parent() {
-            cupola_store::create_folder(folder).map_err(std::io::Error::other)?;
+            cupola_store::create_folder(folder).map_err(|error| match error {
+                // Its kind counts: a read-only file system is no failure of a container.
+                cupola_store::Error::Io { source, .. }
+                    if source.kind() == io::ErrorKind::ReadOnlyFilesystem =>
+                {
+                    source
+                }
+                error => io::Error::other(error),
+            })?;
         }
         let (file, torn) = open(path)?;
         Ok(Self { path: path.to_owned(), file, torn, max_bytes: MAX_BYTES })

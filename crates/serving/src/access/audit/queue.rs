@@ -4,8 +4,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::entry::{AuditEvent, AuditedCall, left_out};
-use super::file::RotatedFile;
 use super::refusals::Refusals;
+use super::sink::AuditSink;
 
 /// Bytes of administrative calls that wait in memory while the disk is full or slow.
 const MAX_PENDING: usize = 8 << 20;
@@ -97,10 +97,10 @@ impl AuditQueue {
     }
 
     /// Writes lines as they come, until the queue is closed and empty.
-    pub fn write_all_to(&self, file: &mut RotatedFile) {
+    pub fn write_all_to(&self, sink: &mut AuditSink) {
         let mut reported = None;
         while let Some(lines) = self.take() {
-            let written = file.append(&lines.concat());
+            let written = sink.append(&lines.concat());
             let mut state = self.state();
             state.writing = 0;
             let Err(error) = written else {
@@ -115,7 +115,7 @@ impl AuditQueue {
             let closed = state.closed;
             drop(state);
             if reported != Some(error.kind()) {
-                tracing::error!(%error, path = %file.path().display(), "failed to write the audit log; trying again");
+                tracing::error!(%error, path = %sink.path().display(), "failed to write the audit log; trying again");
                 reported = Some(error.kind());
             }
             if closed {

@@ -21,7 +21,7 @@ const ROWS: [(&str, &[&str]); 5] = [
     ),
     ("Drift", &["cupola_monitor"]),
     ("Feedback and alerts", &["cupola_feedback", "cupola_outcome", "cupola_alert", "cupola_notification"]),
-    ("Models", &["cupola_model", "cupola_reload", "cupola_shadow"]),
+    ("Models", &["cupola_model", "cupola_reload", "cupola_shadow", "cupola_limits"]),
     ("Tokens and explanations", &[]),
 ];
 

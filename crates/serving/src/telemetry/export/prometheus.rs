@@ -66,6 +66,16 @@ const OPERATION: &str = r#"  - name: cupola-server
         for: 15m
         labels: { severity: ticket }
         annotations: { summary: "{{ $labels.receiver }} takes no notifications; {{ $value }} wait" }
+      - alert: CupolaQueueTime
+        expr: "cupola_queue_time_share > 0.5"
+        for: 10m
+        labels: { severity: ticket }
+        annotations: { summary: "{{ $labels.instance }}: requests for {{ $labels.model }} spend {{ $value | humanizePercentage }} of their time in the queue" }
+      - alert: CupolaLimitsStoreDown
+        expr: "cupola_limits_store_up == 0"
+        for: 5m
+        labels: { severity: ticket }
+        annotations: { summary: "{{ $labels.instance }} does not reach the store of the limits and allows its part of each" }
 "#;
 
 impl PromAlert<'_> {

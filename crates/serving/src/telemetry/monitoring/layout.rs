@@ -1,7 +1,7 @@
 //! Watched columns of a package, with the reference profile that it has.
 
 use cupola_monitor::sketch::{SketchColumn, SketchKind, SketchLayout};
-use cupola_monitor::{ColumnRole, ReferenceProfile};
+use cupola_monitor::{ColumnRole, ReferenceColumn, ReferenceProfile};
 use cupola_prep::{ColumnType, Signature};
 use cupola_registry::Package;
 
@@ -46,7 +46,9 @@ fn profile(package: &Package) -> Result<ReferenceProfile, String> {
     if !package.manifest.files.contains_key(PROFILE) {
         return Err(format!("the package has no reference profile; {remedy} with this version of Cupola"));
     }
-    let bytes = package.read(PROFILE).map_err(|error| error.to_string())?;
+    let bytes = package
+        .read_within(PROFILE, ReferenceProfile::MOST_BYTES as u64)
+        .map_err(|error| format!("{error}; {remedy}"))?;
     let profile = ReferenceProfile::parse(&bytes).map_err(|error| format!("{error}; {remedy}"))?;
     if package.manifest.files.get("plan.json") != Some(&profile.plan_sha256) {
         return Err(format!("`{PROFILE}` is the profile of another plan; {remedy}"));
@@ -71,10 +73,14 @@ fn columns(profile: Option<&ReferenceProfile>, signature: &Signature) -> Vec<Ske
     };
     let inputs = signature.inputs.iter();
     let inputs = inputs.filter_map(|c| column(ColumnRole::Input, &c.name, c.kind, c.categories.as_ref()));
+    // Measures of pictures are no columns of a request.
+    let is_measure = |own: &&ReferenceColumn| signature.inputs.iter().all(|input| input.name != own.name);
+    let measures = profile.into_iter().flat_map(|one| one.with_role(ColumnRole::Input)).filter(is_measure);
+    let measures = measures.map(SketchColumn::with_reference);
     let outputs = signature.outputs.iter();
     let outputs =
         outputs.filter_map(|c| column(ColumnRole::Prediction, &c.name, c.kind, c.categories.as_ref()));
-    let mut all: Vec<SketchColumn> = outputs.chain(inputs).collect();
+    let mut all: Vec<SketchColumn> = outputs.chain(inputs).chain(measures).collect();
     for output in &signature.outputs {
         let probabilities = profile.into_iter().flat_map(|one| one.with_role(ColumnRole::Probability));
         let own = probabilities.filter(|reference| reference.name == output.name);
@@ -110,6 +116,7 @@ mod tests {
                 positive: None,
                 length: None,
                 frequency: None,
+                orders: None,
             }],
             window: None,
             query: None,

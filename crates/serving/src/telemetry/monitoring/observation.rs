@@ -7,6 +7,7 @@ use cupola_monitor::sketch::{ColumnSketch, SketchColumn, SketchKind, SketchLayou
 use cupola_prep::{Column, ColumnType, Frame, PredictedValue, Predictions, Signature, number_text};
 use cupola_runtime::{LoadedPackage, PredictInput};
 
+use super::pictures::{file_rows, measured};
 use super::version::VersionMonitor;
 
 /// Most rows of a request that are observed; of more, evenly spaced ones.
@@ -18,6 +19,8 @@ pub(crate) struct Observation {
     pub monitor: Arc<VersionMonitor>,
     model: Arc<LoadedPackage>,
     input: PredictInput,
+    /// Few rows with the files of pictures; `None` without any.
+    files: Option<Frame>,
     logits: Vec<f32>,
     references: Vec<f32>,
 }
@@ -31,6 +34,7 @@ impl Observation {
         (logits, references): (Vec<f32>, Vec<f32>),
     ) -> Self {
         let signature = &model.signature;
+        let files = file_rows(&input, &model.plan);
         let input = without_files(input, signature);
         let (rows, examples) = (input.rows(signature.inputs.len()), logits.len() / model.plan.width().max(1));
         if rows > MOST_ROWS && rows == examples {
@@ -41,9 +45,9 @@ impl Observation {
                 PredictInput::Floats(values) => PredictInput::Floats(picked(&values, rows, &chosen)),
                 PredictInput::Tokens(_) => PredictInput::Tokens(Vec::new()),
             };
-            return Self { monitor, model, input, logits, references };
+            return Self { monitor, model, input, files, logits, references };
         }
-        Self { monitor, model, input, logits, references }
+        Self { monitor, model, input, files, logits, references }
     }
 
     /// Bytes that it holds.
@@ -53,7 +57,8 @@ impl Observation {
             PredictInput::Floats(values) => values.len() * size_of::<f32>(),
             PredictInput::Tokens(texts) => texts.iter().map(|text| text.len() * size_of::<u32>()).sum(),
         };
-        input + (self.logits.len() + self.references.len()) * size_of::<f32>()
+        let files = self.files.as_ref().map_or(0, Frame::memory_bytes);
+        input + files + (self.logits.len() + self.references.len()) * size_of::<f32>()
     }
 
     /// Adds rows and predictions to the sketches.
@@ -64,7 +69,12 @@ impl Observation {
         // Rows of files have only predictions, and windows of rows have fewer of them than rows.
         let rows = self.input.rows(signature.inputs.len()).max(predictions.len());
         table.rows += rows as u64;
+        let measures = measured(&self.input, self.files.as_ref(), &model.plan);
         for (column, sketch) in layout.columns.iter().zip(&mut table.columns) {
+            if let Some(values) = measures.get(&column.name).filter(|_| column.role == ColumnRole::Input) {
+                values.iter().for_each(|value| sketch.add_number(column, *value));
+                continue;
+            }
             match (column.role, &self.input) {
                 (ColumnRole::Input, PredictInput::Frame(frame)) => {
                     add_column(column, sketch, frame, layout.shows_values);
@@ -92,7 +102,7 @@ fn picked(values: &[f32], rows: usize, chosen: &[usize]) -> Vec<f32> {
     chosen.iter().flat_map(|row| &values[row * width..(row + 1) * width]).copied().collect()
 }
 
-/// Files are not observed, and are most of the memory of a request.
+/// Files are not observed but by a few measures, and are most of the memory of a request.
 fn without_files(input: PredictInput, signature: &Signature) -> PredictInput {
     let PredictInput::Frame(mut frame) = input else { return input };
     let files = signature.inputs.iter().filter(|input| input.kind == ColumnType::File);

@@ -50,7 +50,7 @@ impl StoreKind {
     }
 
     /// Remedy for every other failure.
-    fn address(self) -> &'static str {
+    pub fn address(self) -> &'static str {
         match self {
             Self::Folder => "check the path",
             Self::Amazon => "check the URL, AWS_ENDPOINT_URL and the network",
@@ -62,15 +62,29 @@ impl StoreKind {
 
 /// Opens the bucket or container of a URL.
 pub(crate) fn bucket(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+    opened(shown, url, None)
+}
+
+/// Opens the bucket or container of a home: with few retries, since the home has deadlines of its own and goes on with its
+/// cache.
+pub(crate) fn bucket_of_home(shown: &str, url: &Url) -> Result<Arc<dyn ObjectStore>, Error> {
+    let retries =
+        RetryConfig { max_retries: 5, retry_timeout: Duration::from_secs(15), ..RetryConfig::default() };
+    opened(shown, url, Some(retries))
+}
+
+fn opened(shown: &str, url: &Url, retries: Option<RetryConfig>) -> Result<Arc<dyn ObjectStore>, Error> {
     let wrong = |why: String| Error::Remote { location: shown.to_owned(), why };
     let kind = StoreKind::of(url.scheme()).unwrap_or(StoreKind::Amazon);
     let name = url
         .host_str()
         .ok_or_else(|| wrong(format!("missing bucket; expected {}://BUCKET/KEY", url.scheme())))?;
     let opened: object_store::Result<Arc<dyn ObjectStore>> = match kind {
-        StoreKind::Google => google(name).build().map(|store| Arc::new(store) as _),
-        StoreKind::Azure => azure(url).build().map(|store| Arc::new(store) as _),
-        StoreKind::Amazon | StoreKind::Folder => amazon(name).build().map(|store| Arc::new(store) as _),
+        StoreKind::Google => google(name, retries).build().map(|store| Arc::new(store) as _),
+        StoreKind::Azure => azure(url, retries).build().map(|store| Arc::new(store) as _),
+        StoreKind::Amazon | StoreKind::Folder => {
+            amazon(name, retries).build().map(|store| Arc::new(store) as _)
+        }
     };
     opened.map_err(|error| wrong(format!("{}; {}", first_cause(&error), kind.credentials())))
 }
@@ -91,13 +105,16 @@ fn variable(names: &[&str]) -> Option<String> {
 }
 
 /// Retries for less than a minute: a machine without credentials asks a metadata server that may not exist.
-fn retries() -> RetryConfig {
+fn default_retries() -> RetryConfig {
     RetryConfig { max_retries: 4, retry_timeout: Duration::from_secs(45), ..RetryConfig::default() }
 }
 
 /// Keys, region, endpoint and encryption come from the variables `AWS_...`.
-fn amazon(bucket: &str) -> AmazonS3Builder {
+fn amazon(bucket: &str, retries: Option<RetryConfig>) -> AmazonS3Builder {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    if let Some(retries) = retries {
+        builder = builder.with_retry(retries);
+    }
     if variable(&["AWS_REGION", "AWS_DEFAULT_REGION"]).is_none() {
         builder = builder.with_region("us-east-1");
     }
@@ -108,8 +125,10 @@ fn amazon(bucket: &str) -> AmazonS3Builder {
 }
 
 /// Credentials are Google's application default ones. `STORAGE_EMULATOR_HOST` names an emulator, which needs none.
-fn google(bucket: &str) -> GoogleCloudStorageBuilder {
-    let builder = GoogleCloudStorageBuilder::from_env().with_bucket_name(bucket).with_retry(retries());
+fn google(bucket: &str, retries: Option<RetryConfig>) -> GoogleCloudStorageBuilder {
+    let builder = GoogleCloudStorageBuilder::from_env()
+        .with_bucket_name(bucket)
+        .with_retry(retries.unwrap_or_else(default_retries));
     let Some(host) = variable(&["STORAGE_EMULATOR_HOST"]) else { return builder };
     let address = if host.contains("://") { host } else { format!("http://{host}") };
     let anonymous = StaticCredentialProvider::new(GcpCredential { bearer: String::new() });
@@ -121,8 +140,9 @@ fn google(bucket: &str) -> GoogleCloudStorageBuilder {
 }
 
 /// Credentials come from the variables `AZURE_...`, a connection string among them, as Azure's clients read them.
-fn azure(url: &Url) -> MicrosoftAzureBuilder {
-    let mut builder = MicrosoftAzureBuilder::from_env().with_retry(retries());
+fn azure(url: &Url, retries: Option<RetryConfig>) -> MicrosoftAzureBuilder {
+    let retries = retries.unwrap_or_else(default_retries);
+    let mut builder = MicrosoftAzureBuilder::from_env().with_retry(retries);
     // The names that Azure's command line uses.
     if let Some(account) = variable(&["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT"]) {
         builder = builder.with_account(account);

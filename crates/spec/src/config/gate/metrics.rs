@@ -65,6 +65,8 @@ const RECONSTRUCT: &[&str] = &[
     "score_p99",
     "loss",
 ];
+/// Metrics of a ranking.
+const RANK: &[&str] = &["ndcg", "ndcg_at_5", "ndcg_at_10", "map", "mrr", "loss"];
 /// Differences and ratios between groups.
 const GAPS: &[&str] = &[
     "demographic_parity_difference",
@@ -100,6 +102,7 @@ pub(super) fn check_metric(name: &str, target: &Target, place: MetricPlace) -> R
         TargetKind::Forecast => (FORECAST, &[], "a forecast"),
         TargetKind::NextToken => (NEXT_TOKEN, &[], "a language model"),
         TargetKind::Reconstruct => (RECONSTRUCT, &[], "an anomaly score"),
+        TargetKind::Rank => (RANK, &[], "a ranking"),
     };
     let (known, of) = if place == MetricPlace::Split { (known, "") } else { (groups, "the groups of ") };
     if known.is_empty() {

@@ -31,6 +31,9 @@ pub(super) fn choose(draft: &Draft) -> DraftModel {
             let training = DraftTraining { epochs: 5, batch_size: 16, patience: 0 };
             return network(Family::Gpt(GptFamily::default()), reason, training);
         }
+        TargetKind::Rank => {
+            return trees("a ranking: boosted trees learn the order of the rows of each group (Burges 2010)");
+        }
         TargetKind::Category | TargetKind::Number => {}
     }
     match draft.inputs.as_slice() {

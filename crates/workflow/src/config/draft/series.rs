@@ -49,6 +49,8 @@ pub(super) fn order(draft: &mut Draft, data: &DataSample, asked: Option<TargetKi
             only_the_text(draft);
             return;
         }
+        // Groups decide the split of a ranking.
+        TargetKind::Rank => return,
         TargetKind::Category | TargetKind::Number => {}
     }
     by_time(draft, data);

@@ -41,13 +41,43 @@ pub(super) fn choose(
         (None, _, Some(_)) => Some("class".to_owned()).filter(|class| data.frame.get(class).is_some()),
         (None, ..) => None,
     };
+    let group = group(request, &mut columns.columns)?;
     let column = target.and_then(|name| columns.columns.iter_mut().find(|column| column.name == name));
     match (request.kind, column) {
         (Some(TargetKind::NextToken), Some(column)) => language_model(column, data),
         (Some(TargetKind::Reconstruct), column) => Ok(anomalies(column)),
-        (kind, Some(column)) => of_column(kind, column, data),
+        (kind, Some(column)) => {
+            let (target, reason) = of_column(kind, column, data)?;
+            Ok((Target { group, ..target }, reason))
+        }
         (_, None) => Err(missing(&columns.columns)),
     }
+}
+
+/// Column of the groups of a ranking, which is taken out of the inputs.
+fn group(request: &DraftRequest, columns: &mut [DraftColumn]) -> Result<Option<String>, Error> {
+    let group = match (request.kind, &request.group) {
+        (Some(TargetKind::Rank), Some(group)) => group,
+        (Some(TargetKind::Rank), None) => {
+            let why = format!("a ranking has groups, such as the results of a query: {}", all(columns));
+            return Err(Error::draft(why, "name the column of the groups with --group"));
+        }
+        (_, None) => return Ok(None),
+        (_, Some(group)) => {
+            let why = format!("`{group}` is a group, but only a ranking has groups");
+            return Err(Error::draft(why, "add --kind rank, or leave --group out"));
+        }
+    };
+    let Some(column) = columns.iter().position(|column| column.name == *group) else {
+        let near = did_you_mean(group, columns.iter().map(|column| column.name.as_str()));
+        let why = format!("unknown group `{group}`{near}: {}", all(columns));
+        return Err(Error::draft(why, "name one of them with --group"));
+    };
+    let column = &mut columns[column];
+    column.role = DraftRole::Group;
+    column.input = None;
+    "rows are ranked within each of its values".clone_into(&mut column.reason);
+    Ok(Some(group.clone()))
 }
 
 /// Target of a column by its values, or of the kind that was asked for.
@@ -138,7 +168,7 @@ fn text_column(columns: &[DraftColumn]) -> Option<String> {
 
 /// `true` if rows without a target have to be left out.
 pub(super) fn has_missing(draft: &Draft) -> bool {
-    let learned = matches!(draft.target.kind, TargetKind::Category | TargetKind::Number);
+    let learned = matches!(draft.target.kind, TargetKind::Category | TargetKind::Number | TargetKind::Rank);
     learned && draft.columns.iter().any(|column| column.role == DraftRole::Target && column.missing > 0)
 }
 

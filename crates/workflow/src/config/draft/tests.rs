@@ -28,6 +28,7 @@ impl Place {
             source: self.path(file).to_string_lossy().into_owned(),
             target: target.map(str::to_owned),
             kind,
+            group: None,
             name: None,
         };
         self.session().draft(&request)
@@ -188,6 +189,32 @@ fn texts_anomalies_and_languages_have_their_families() {
     assert_eq!(draft.model.family.name(), "autoencoder");
     assert_eq!(draft.target.column.as_deref(), Some("fault"));
     assert_eq!(place.accepted("sensors.csv", None, Some(TargetKind::Reconstruct)).target.column, None);
+}
+
+#[test]
+fn a_ranking_asks_for_the_column_of_its_groups() {
+    let mut text = "query,price,stars,grade\n".to_owned();
+    for row in 0..120 {
+        let _ = writeln!(text, "q{},{}.5,{},{}", row / 6, 100 + row * 37 % 90, 1 + row % 5, row % 3);
+    }
+    let place = Place::new("hits.csv", &text);
+    let request = |group: Option<&str>, kind| DraftRequest {
+        source: place.path("hits.csv").to_string_lossy().into_owned(),
+        target: Some("grade".to_owned()),
+        kind,
+        group: group.map(str::to_owned),
+        name: None,
+    };
+    let draft = place.session().draft(&request(Some("query"), Some(TargetKind::Rank))).unwrap();
+    assert_eq!((draft.target.kind, draft.target.group.as_deref()), (TargetKind::Rank, Some("query")));
+    assert_eq!(column(&draft, "query").role, DraftRole::Group);
+    let run = place.session().run_config(&draft.config()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(run.targets.first(), &draft.target);
+    assert!(run.inputs.iter().all(|input| input.name != "query"), "{}", draft.to_toml());
+    let refused = |group, kind| place.session().draft(&request(group, kind)).unwrap_err().to_string();
+    assert!(refused(None, Some(TargetKind::Rank)).contains("a ranking has groups"));
+    assert!(refused(Some("querry"), Some(TargetKind::Rank)).contains("did you mean `query`?"));
+    assert!(refused(Some("query"), None).contains("only a ranking has groups"));
 }
 
 #[test]

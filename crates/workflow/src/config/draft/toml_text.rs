@@ -130,6 +130,7 @@ fn described(name: &str, column: &DraftColumn) -> String {
         (DraftRole::Target, _) => "target",
         (DraftRole::Time, _) => "time",
         (DraftRole::Key, _) => "key",
+        (DraftRole::Group, _) => "group",
         (DraftRole::Input, Some(kind)) => kind,
     };
     let alone = name == column.name && !column.reason.contains('`');
@@ -140,7 +141,7 @@ fn described(name: &str, column: &DraftColumn) -> String {
 }
 
 /// Writes a comment of one or several lines. Nothing in `text` can end it.
-fn comment(out: &mut String, text: &str) {
+pub(super) fn comment(out: &mut String, text: &str) {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut width = 0;
     for word in plain.split_whitespace() {
@@ -157,14 +158,14 @@ fn comment(out: &mut String, text: &str) {
 }
 
 /// Writes `key = value`.
-fn line(out: &mut String, key: &str, value: &(impl Serialize + ?Sized)) {
+pub(super) fn line(out: &mut String, key: &str, value: &(impl Serialize + ?Sized)) {
     if let Ok(value) = Value::try_from(value) {
         let _ = writeln!(out, "{key} = {value}");
     }
 }
 
 /// Writes the keys of a value, those of `first` before the others.
-fn table(out: &mut String, value: &impl Serialize, first: &[&str]) {
+pub(super) fn table(out: &mut String, value: &impl Serialize, first: &[&str]) {
     let Ok(mut table) = Table::try_from(value) else { return };
     for key in first {
         if let Some(value) = table.remove(*key) {

@@ -1,6 +1,8 @@
 //! Metrics of two models with the tests of their differences.
 
-use cupola_eval::{Bootstrap, ClassCounts, PairedDifference, RowSums, delong, mcnemar};
+use cupola_eval::{
+    Bootstrap, ClassCounts, PairedDifference, RANKING_METRICS, RankedGroups, RowSums, delong, mcnemar,
+};
 use cupola_report::ComparedMetric;
 
 use super::LEVEL;
@@ -35,8 +37,35 @@ pub(super) fn compared(
             TargetOutputs::Forecast { horizon, targets, predicted, .. },
             TargetOutputs::Forecast { predicted: other, .. },
         ) => of_numbers(&bootstrap, *horizon, targets, [predicted, other]),
+        (TargetOutputs::Ranks { groups, grades, scores }, TargetOutputs::Ranks { scores: other, .. }) => {
+            of_ranks(&bootstrap, groups, grades, [scores, other])
+        }
         _ => Vec::new(),
     }
+}
+
+/// Metrics of rankings, whose groups are resampled.
+fn of_ranks(
+    bootstrap: &Bootstrap,
+    groups: &[u64],
+    grades: &[f64],
+    scores: [&[f64]; 2],
+) -> Vec<ComparedMetric> {
+    let [Ok(first), Ok(second)] = scores.map(|own| RankedGroups::of_grades(groups, grades, own)) else {
+        return Vec::new();
+    };
+    let metrics = RANKING_METRICS.len();
+    let mut sums = RowSums::new(1 + 2 * metrics, bootstrap.seed);
+    for (first, second) in first.values_by_group().zip(second.values_by_group()) {
+        let row: Vec<f64> = std::iter::once(1.0).chain(first).chain(second).collect();
+        sums.push(&row);
+    }
+    let found = RANKING_METRICS.iter().enumerate().map(|(at, name)| {
+        let means =
+            |sums: &[f64]| pair(|model| (sums[0] > 0.0).then(|| sums[1 + model * metrics + at] / sums[0]));
+        metric(name, bootstrap.paired_of_sums(&sums, means), None)
+    });
+    found.collect()
 }
 
 /// Sums of one model's rows: `[hits, log loss, Brier score, hits of classes, predicted classes]`.

@@ -35,6 +35,7 @@ fn plan_targets(plan: &Plan) -> Vec<Target> {
         FittedTarget::Forecast { .. } => Some(TargetKind::Forecast),
         FittedTarget::Reconstruct { .. } => Some(TargetKind::Reconstruct),
         FittedTarget::NextToken { .. } => Some(TargetKind::NextToken),
+        FittedTarget::Rank { .. } => Some(TargetKind::Rank),
         FittedTarget::Embedding { .. } => None,
     };
     plan.targets.iter().filter_map(|target| Some(Target::new(target.name(), kind(target)?))).collect()

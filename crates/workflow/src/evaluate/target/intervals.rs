@@ -77,6 +77,7 @@ pub(super) fn intervals(outputs: &TargetOutputs, options: &EvaluationOptions) ->
             let rows = ScoredRows::new(scores, anomalies);
             of_rows(&bootstrap, scores.len(), |weights| rows.metrics(weights))
         }
+        TargetOutputs::Ranks { groups, grades, scores } => sums::of_ranks(&all, groups, grades, scores),
         TargetOutputs::Other => Bounds::new(),
     }
 }

@@ -27,6 +27,13 @@ pub(crate) enum TargetOutputs {
         /// Score above which a row counts as an anomaly.
         threshold: Option<f64>,
     },
+    /// Scores that order the rows of groups.
+    Ranks {
+        /// Key of the group of each row.
+        groups: Vec<u64>,
+        grades: Vec<f64>,
+        scores: Vec<f64>,
+    },
     /// Outputs without plots, such as those of a language model.
     Other,
 }
@@ -136,6 +143,11 @@ fn decoded<'a>(
                 threshold: *threshold,
             }
         }
+        (FittedTarget::Rank { .. }, Targets::Relevance { groups, values }) => TargetOutputs::Ranks {
+            groups: groups.clone(),
+            grades: values.iter().map(|grade| f64::from(*grade)).collect(),
+            scores: logits.flat_map(number).collect(),
+        },
         (FittedTarget::Number { .. }, Targets::Number(expected)) => TargetOutputs::Numbers {
             targets: expected.chunks(1).flat_map(number).collect(),
             predicted: logits.flat_map(number).collect(),

@@ -32,6 +32,8 @@ pub struct CollectedData {
     pub rows: u64,
     /// Inputs, predictions, probabilities, and targets that the rows have.
     pub columns: Vec<NamedColumn>,
+    /// Names of inputs and targets that the prediction log has as pseudonyms only.
+    pub pseudonyms: Vec<String>,
 }
 
 impl LoadedModel {
@@ -45,8 +47,12 @@ impl LoadedModel {
             return Ok(None);
         }
         let package = self.package.label();
-        let profile = ReferenceProfile::parse(&self.package.read(MONITOR)?)
-            .map_err(|error| Error::DamagedPackage { package: package.clone(), why: error.to_string() })?;
+        let profile =
+            ReferenceProfile::parse(&self.package.read_within(MONITOR, ReferenceProfile::MOST_BYTES as u64)?)
+                .map_err(|error| Error::DamagedPackage {
+                    package: package.clone(),
+                    why: error.to_string(),
+                })?;
         if files.get("plan.json") != Some(&profile.plan_sha256) {
             let why = "`monitor.json` is the profile of another plan; publish the model again".to_owned();
             return Err(Error::DamagedPackage { package, why });
@@ -94,6 +100,7 @@ impl Session<'_> {
         let done = each_derived(plan, &frames, predict, &mut |derived, examples| {
             seen += derived.rows() as u64;
             columns.observe_rows(derived);
+            columns.observe_pictures(derived, 1);
             let Some(examples) = examples else { return Ok(()) };
             let indices: Vec<usize> = (0..examples.rows).collect();
             for chunk in indices.chunks(CHUNK) {
@@ -107,7 +114,7 @@ impl Session<'_> {
             Error::Prepare(error) => explained(error, plan, rows.origin()).into(),
             other => other,
         })?;
-        Ok(CollectedData { rows: seen, columns: columns.finish() })
+        Ok(CollectedData { rows: seen, pseudonyms: columns.pseudonyms(), columns: columns.finish() })
     }
 
     fn collect_at_once(
@@ -126,6 +133,7 @@ impl Session<'_> {
         if predict {
             model.predict(rows)?.iter().for_each(|prediction| columns.observe_prediction(prediction));
         }
-        Ok(CollectedData { rows: rows.frame.rows() as u64, columns: columns.finish() })
+        let (rows, pseudonyms) = (rows.frame.rows() as u64, columns.pseudonyms());
+        Ok(CollectedData { rows, pseudonyms, columns: columns.finish() })
     }
 }

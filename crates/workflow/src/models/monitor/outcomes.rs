@@ -58,7 +58,7 @@ impl Session<'_> {
     /// if none is named.
     ///
     /// # Errors
-    /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`].
+    /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`], [`Error::RankingOutcomes`].
     pub fn collect_outcomes(
         &self,
         model: &mut LoadedModel,
@@ -71,6 +71,9 @@ impl Session<'_> {
             target: target.unwrap_or_default().to_owned(),
             known: signature.outputs.iter().map(|own| own.name.clone()).collect::<Vec<_>>().join(", "),
         })?;
+        if output.orders.is_some() {
+            return Err(Error::RankingOutcomes { target: output.name.clone() });
+        }
         let plan = model.predictor.package.plan.clone();
         let mut rows = self.read_rows(&Source::One(files_of(data)), &plan)?;
         let classes = classes(output);

@@ -10,6 +10,8 @@ use crate::error::Error;
 
 /// Numbers that are held at once.
 const MEMORY: usize = 4 << 20;
+/// Pictures that are measured.
+const PICTURES: usize = 2000;
 /// Predictions that are decoded.
 const PREDICTIONS: usize = 10_000;
 
@@ -58,7 +60,9 @@ pub(crate) fn sealed_profile(
 ) -> Result<Option<Vec<u8>>, Error> {
     let mut columns = MonitoredColumns::of(plan, MEMORY);
     let training = prepared.audit(SplitPart::Train);
-    columns.observe_rows(&training.sample.frame);
+    let sample = &training.sample.frame;
+    columns.observe_rows(sample);
+    columns.observe_pictures(sample, sample.rows().div_ceil(PICTURES));
     if let Some(predicted) = predicted {
         let width = plan.width().max(1);
         for (row, logits) in predicted.logits.chunks(width).enumerate() {

@@ -1,6 +1,7 @@
 //! `cupola monitor report` and `cupola monitor check`: drift of data from that of the training.
 
 use anyhow::Result;
+use cupola_monitor::embedding::EmbeddingMethod;
 use cupola_monitor::{DriftMethod, DriftOptions};
 use cupola_operate::{DriftOutcome, DriftRequest, drift_page, measure_drift};
 use cupola_registry::Home;
@@ -37,6 +38,8 @@ fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
         return Err(UserError::new("`--threshold` is out of range", "give a number above 0").into());
     }
     let methods = args.method.iter().map(|name| DriftMethod::parse(name)).collect::<Result<Vec<_>, _>>();
+    let embeddings =
+        args.embeddings.iter().map(|name| EmbeddingMethod::parse(name)).collect::<Result<Vec<_>, _>>();
     let chunking = args.chunks.parse().map_err(cupola_operate::Error::Monitor)?;
     let progress = CollectionProgress::new(ui);
     let request = DriftRequest {
@@ -50,6 +53,7 @@ fn measured(home: &Home, ui: Ui, args: &DriftArgs) -> Result<DriftOutcome> {
         },
         max_share: args.max_share,
         multivariate: args.multivariate.then_some(chunking),
+        embeddings: embeddings.map_err(cupola_operate::Error::Monitor)?,
     };
     Ok(measure_drift(&session(home, &progress), &request)?)
 }

@@ -45,15 +45,16 @@ impl Role {
         let inputs = run.inputs.iter().filter(uses).map(of_input);
         let targets = run.targets.iter().filter(|target| target.column() == Some(name));
         let targets = targets.map(|target| match target.kind {
-            TargetKind::Number | TargetKind::Forecast => Self::Number,
+            TargetKind::Number | TargetKind::Forecast | TargetKind::Rank => Self::Number,
             TargetKind::Category | TargetKind::Reconstruct => Self::Category,
             TargetKind::NextToken => Self::Text,
         });
         let time = run.time_column().filter(|(column, _)| *column == name);
         let time = time.map(|(_, format)| Self::Date(format.is_some()));
+        let group = run.targets.iter().any(|target| target.group() == Some(name)).then_some(Self::Category);
         let key = run.series.keys().iter().any(|key| key == name).then_some(Self::Category);
         // A column with several purposes keeps its text, from which all of them can be had.
-        let mut roles: Vec<Self> = inputs.chain(targets).chain(time).chain(key).collect();
+        let mut roles: Vec<Self> = inputs.chain(targets).chain(time).chain(group).chain(key).collect();
         roles.sort_by_key(|role| match role {
             Self::Category => 0,
             Self::Date(_) => 1,

@@ -1,6 +1,6 @@
 //! Intervals of metrics that are functions of sums over the rows.
 
-use cupola_eval::{Bootstrap, ClassCounts, RowSums};
+use cupola_eval::{Bootstrap, ClassCounts, RANKING_METRICS, RankedGroups, RowSums};
 
 use super::super::outputs::likeliest;
 use super::{Bounds, named};
@@ -85,6 +85,19 @@ fn class_values(sums: &[f64], classes: usize) -> Vec<Option<f64>> {
         values.extend([None, None, None]);
     }
     values
+}
+
+/// Intervals of a ranking. Groups are resampled, since the rows of one share its query.
+pub(super) fn of_ranks(bootstrap: &Bootstrap, groups: &[u64], grades: &[f64], scores: &[f64]) -> Bounds {
+    let Ok(ranked) = RankedGroups::of_grades(groups, grades, scores) else { return Bounds::new() };
+    let mut sums = RowSums::new(1 + RANKING_METRICS.len(), bootstrap.seed);
+    for values in ranked.values_by_group() {
+        sums.push(&[1.0, values[0], values[1], values[2], values[3], values[4]]);
+    }
+    let means = |sums: &[f64]| -> Vec<Option<f64>> {
+        sums[1..].iter().map(|sum| (sums[0] > 0.0).then(|| sum / sums[0])).collect()
+    };
+    named(&RANKING_METRICS, bootstrap.intervals_of_sums(&sums, means))
 }
 
 /// Intervals of a regression.

@@ -1,0 +1,93 @@
+//! The home of a command: a folder, or an object store with a folder as its cache.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use cupola_registry::{FolderClient, Home, ObjectClient, Remote, sha256_hex, write_file};
+use cupola_sources::HomeClient;
+use serde_json::{Value, json};
+
+use crate::draw::Ui;
+use crate::failure::UserError;
+
+/// File in a cache with the address of its store.
+const MARKER: &str = "store.json";
+/// Characters of the digest that names a cache.
+const DIGEST: usize = 16;
+
+/// Opens the home at a path or an address. A folder that is the cache of a store opens the store.
+pub fn open(location: &Path) -> Result<Home> {
+    let text = location.to_string_lossy();
+    let url = if text.contains("://") {
+        text.trim_end_matches('/').to_owned()
+    } else {
+        match cached_address(location) {
+            Some(url) => url,
+            None => return Ok(Home::new(location.to_owned())),
+        }
+    };
+    let root = if text.contains("://") { cache(&url)? } else { location.to_owned() };
+    let client: Arc<dyn ObjectClient> = match url.strip_prefix("file://") {
+        Some(path) if path.starts_with('/') => Arc::new(FolderClient::new(path)),
+        Some(_) => {
+            let hint = "write an absolute path, as in file:///mnt/team/home";
+            return Err(UserError::new(format!("invalid home `{url}`"), hint).into());
+        }
+        None => Arc::new(HomeClient::open(&url)?),
+    };
+    if cached_address(&root).as_deref() != Some(url.as_str()) {
+        write_file(&root.join(MARKER), json!({ "url": url }).to_string().as_bytes())?;
+    }
+    Remote::attach(&root, &url, client, Box::new(Ui::warning));
+    Ok(Home::new(root))
+}
+
+/// Refuses a home in an object store for a command that cannot work there yet.
+pub fn require_folder(home: &Home, command: &str, why: &str) -> Result<()> {
+    if home.remote().is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{command}` does not support a home in an object store ({}): {why}",
+        home.location().display()
+    );
+    Err(UserError::new(message, "use a home in a folder, which may be on shared storage").into())
+}
+
+/// Address of the store whose cache a folder is.
+fn cached_address(folder: &Path) -> Option<String> {
+    let marker = cupola_registry::read_limited(&folder.join(MARKER), 1 << 16).ok()?;
+    let marker: Value = serde_json::from_slice(&marker).ok()?;
+    marker["url"].as_str().map(str::to_owned)
+}
+
+/// Cache of a store: a folder of this user, called by the digest of the address.
+fn cache(url: &str) -> Result<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let Some(base) = base else {
+        let message = "no folder for the cache of a home in an object store";
+        return Err(UserError::new(message, "set XDG_CACHE_HOME or HOME").into());
+    };
+    Ok(base.join("cupola").join("homes").join(&sha256_hex(url.as_bytes())[..DIGEST]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_knows_its_store_and_a_folder_is_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = open(&folder.path().join("plain")).unwrap();
+        assert!(home.remote().is_none() && home.location() == folder.path().join("plain"));
+        let cache = folder.path().join("cache");
+        let url = format!("file://{}/store", folder.path().display());
+        write_file(&cache.join(MARKER), json!({ "url": url }).to_string().as_bytes()).unwrap();
+        let home = open(&cache).unwrap();
+        assert_eq!((home.root(), home.location()), (cache.as_path(), PathBuf::from(&url)));
+        assert!(require_folder(&home, "cupola submit", "why").is_err());
+        assert!(open(Path::new("file://relative")).is_err() && open(Path::new("ftp://host/a")).is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! Pods: containers, probes, security contexts, volumes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{LabelSelector, Labels};
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct PodTemplateSpec {
+    pub metadata: PodMetadata,
+    pub spec: ServerPodSpec,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct PodMetadata {
+    pub labels: Labels,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: Labels,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct ServerPodSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automount_service_account_token: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_service_links: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub termination_grace_period_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_context: Option<PodSecurityContext>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub topology_spread_constraints: Vec<SpreadConstraint>,
+    pub containers: Vec<ServerContainer>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeSource>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct PodSecurityContext {
+    pub run_as_non_root: bool,
+    pub run_as_user: u32,
+    pub run_as_group: u32,
+    pub fs_group: u32,
+    pub seccomp_profile: SeccompProfile,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct SeccompProfile {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct SpreadConstraint {
+    pub max_skew: u32,
+    pub topology_key: &'static str,
+    pub when_unsatisfiable: &'static str,
+    pub label_selector: LabelSelector,
+    pub match_label_keys: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct ServerContainer {
+    pub name: &'static str,
+    pub image: String,
+    pub image_pull_policy: &'static str,
+    pub command: Vec<&'static str>,
+    pub args: Vec<String>,
+    pub env: Vec<EnvironmentVariable>,
+    pub ports: Vec<PortEntry>,
+    pub resources: Quantities,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub startup_probe: Option<Probe>,
+    pub readiness_probe: Probe,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liveness_probe: Option<Probe>,
+    pub security_context: SecurityContext,
+    pub volume_mounts: Vec<PodMount>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct EnvironmentVariable {
+    pub name: &'static str,
+    pub value: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct PortEntry {
+    pub name: &'static str,
+    pub container_port: u16,
+    pub protocol: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct Quantities {
+    pub requests: BTreeMap<&'static str, String>,
+    pub limits: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct Probe {
+    pub http_get: HttpGet,
+    pub period_seconds: u32,
+    pub timeout_seconds: u32,
+    pub failure_threshold: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct HttpGet {
+    pub path: &'static str,
+    pub port: ProbePort,
+}
+
+/// Name of a port, or its number: Knative renames ports.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(in crate::manifest) enum ProbePort {
+    Name(&'static str),
+    Number(u16),
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct SecurityContext {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_as_non_root: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_as_user: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seccomp_profile: Option<SeccompProfile>,
+    pub allow_privilege_escalation: bool,
+    pub read_only_root_filesystem: bool,
+    pub capabilities: Capabilities,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct Capabilities {
+    pub drop: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct PodMount {
+    pub name: &'static str,
+    pub mount_path: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct VolumeSource {
+    pub name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty_dir: Option<EmptyDirSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ConfigMapSource>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretSource>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct EmptyDirSource {
+    pub size_limit: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::manifest) struct ConfigMapSource {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::manifest) struct SecretSource {
+    pub secret_name: String,
+    pub default_mode: u32,
+}
