@@ -34,7 +34,7 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     ui.result(&found)
 }
 
-/// Shows the performance log of a server in a folder, or in the home if its name is empty. The version need not be in this home any more.
+/// Shows the performance log in a folder, or in the home if its name is empty. The version need not be in this home any more.
 fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: &str) -> Result<()> {
     let reference = args.model.selection().reference;
     let (model, version) = match Reference::parse(&reference)? {
