@@ -105,12 +105,12 @@ fn add(path: &Path, version: Option<u64>, intervals: &mut Vec<ServiceInterval>) 
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match serde_json::from_slice::<ServiceInterval>(&line) {
-            Ok(interval) if version.is_none_or(|version| version == interval.version) => {
-                intervals.push(interval)
-            }
-            Ok(_) => {}
-            Err(_) => damaged += 1,
+        let Ok(interval) = serde_json::from_slice::<ServiceInterval>(&line) else {
+            damaged += 1;
+            continue;
+        };
+        if version.is_none_or(|version| version == interval.version) {
+            intervals.push(interval);
         }
     }
     Ok(damaged)

@@ -18,14 +18,11 @@ pub(super) fn champion_of(home: &Home, name: &str, alias: &str) -> Result<Option
     let Some(version) = Aliases::read(home, name)?.get(alias).copied() else { return Ok(None) };
     let there = home.versions(name)?;
     if !there.contains(&version) {
-        let remedy = match there.iter().max() {
-            Some(newest) => {
-                format!("restore its folder, or move the alias: cupola models alias {name} {alias} {newest}")
-            }
-            None => {
-                let aliases = home.models().join(name).join("aliases.json");
-                format!("restore its folder, or delete {} to begin anew", aliases.display())
-            }
+        let remedy = if let Some(newest) = there.iter().max() {
+            format!("restore its folder, or move the alias: cupola models alias {name} {alias} {newest}")
+        } else {
+            let aliases = home.models().join(name).join("aliases.json");
+            format!("restore its folder, or delete {} to begin anew", aliases.display())
         };
         return Err(WatchError::request(
             format!("`{alias}` of {name} points at version {version}, whose folder is gone"),

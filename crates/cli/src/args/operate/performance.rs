@@ -25,9 +25,10 @@ pub struct MonitorPerformanceArgs {
         long,
         value_name = "DIR",
         num_args = 0..=1,
+        default_missing_value = "",
         conflicts_with_all = ["data", "reference", "feedback", "target"]
     )]
-    pub log: Option<Option<PathBuf>>,
+    pub log: Option<String>,
     /// Rows with targets that the model was not trained on, for estimates before targets are known and for thresholds
     #[arg(long, value_name = "DATA")]
     pub reference: Option<String>,

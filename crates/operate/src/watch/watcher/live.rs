@@ -134,7 +134,8 @@ impl Watcher<'_> {
             _ => None,
         });
         let grown = before.is_none_or(|before| newer.requests >= before.saturating_mul(2).max(1));
-        if !verdict.is_worse() && !(verdict.enough && grown) {
+        let says_something = verdict.is_worse() || (verdict.enough && grown);
+        if !says_something {
             return Ok(None);
         }
         Ok(Some(WatchState::Live(Box::new(LiveContest {

@@ -1,6 +1,6 @@
 //! `cupola monitor performance`: realised and estimated performance by chunk.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use cupola_operate::{
@@ -15,7 +15,7 @@ use crate::draw::{CollectionProgress, Ui, show_performance, show_service_log};
 
 pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     if let Some(folder) = &args.log {
-        return show_log(home, ui, args, folder.as_deref());
+        return show_log(home, ui, args, folder);
     }
     let request = PerformanceRequest {
         model: args.model.selection(),
@@ -34,8 +34,8 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     ui.result(&found)
 }
 
-/// Shows the performance log of a server. The version need not be in this home any more.
-fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: Option<&Path>) -> Result<()> {
+/// Shows the performance log in a folder, or in the home if its name is empty. The version need not be in this home any more.
+fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: &str) -> Result<()> {
     let reference = args.model.selection().reference;
     let (model, version) = match Reference::parse(&reference)? {
         Reference::Version { name, version } => (name.to_string(), Some(version)),
@@ -50,7 +50,7 @@ fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: Option<&
         }
     };
     let found = read_service_log(&ServiceLogRequest {
-        folder: folder.map_or_else(|| home.root().join("performance"), Path::to_owned),
+        folder: if folder.is_empty() { home.root().join("performance") } else { PathBuf::from(folder) },
         model,
         version,
         chunking: args.chunks.parse().map_err(cupola_operate::Error::Monitor)?,
