@@ -38,7 +38,9 @@ pub fn write_project(
     let written = stage_and_move(folder, files, data, &paths);
     if written.is_err() {
         // Only empty ones go.
-        made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        for folder in &made {
+            let _ = fs::remove_dir(folder);
+        }
     }
     written?;
     let mut files: Vec<String> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
@@ -108,8 +110,10 @@ impl Moves<'_> {
             let target = self.folder.join(path);
             let _ =
                 if *replaced { fs::rename(self.old.join(path), &target) } else { fs::remove_file(&target) };
-            let above = target.ancestors().skip(1).take_while(|above| *above != self.folder);
-            above.for_each(|above| drop(fs::remove_dir(above)));
+            // Only empty ones go.
+            for above in target.ancestors().skip(1).take_while(|above| *above != self.folder) {
+                let _ = fs::remove_dir(above);
+            }
         }
     }
 }

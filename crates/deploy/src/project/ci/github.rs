@@ -200,6 +200,5 @@ pub enum GithubInput {
 }
 
 fn lines<S: serde::Serializer>(lines: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    script(&Some(text), serializer)
+    script(&Some(lines.join("\n") + "\n"), serializer)
 }
