@@ -204,6 +204,7 @@ impl Catalog {
         let _changes = self.lock_changes();
         let removed = self.entries.remove(name);
         self.count_loaded(name, &[], removed.as_deref());
+        self.telemetry.remove_queue_share(name);
         removed.is_some()
     }
 

@@ -210,13 +210,17 @@ impl Telemetry {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// Sets the share of the time in the queue of each served model; models that are served no longer have none.
+    /// Sets the share of the time in the queue of each served model.
     pub fn set_queue_shares(&self, times: &BTreeMap<&str, QueueTimes>) {
-        self.queue_share.clear();
         for (model, times) in times {
             let labels = NameLabels { model: (*model).to_owned() };
             self.queue_share.get_or_create(&labels).set(times.share());
         }
+    }
+
+    /// Removes the share of a model that is served no longer.
+    pub fn remove_queue_share(&self, model: &str) {
+        self.queue_share.remove(&NameLabels { model: model.to_owned() });
     }
 
     /// Sets the gauge of a loaded or unloaded version.
