@@ -24,7 +24,8 @@ mod server;
 mod state;
 
 pub use error::Error;
+pub use ops::check_ready;
 pub use server::{
     AlertReceiver, AlertSink, BoundAddresses, ListenConfig, ReceivedAlert, SenderProof, Server,
-    ServerSettings, check_ready,
+    ServerSettings,
 };

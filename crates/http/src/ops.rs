@@ -5,6 +5,7 @@ mod dashboard;
 mod openapi;
 mod page;
 mod performance;
+mod ready;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use cupola_serving::{Catalog, Error, Lifecycle};
 use serde_json::json;
 
 pub(crate) use self::performance::PerformanceFiles;
+pub use self::ready::check_ready;
 use crate::error::ApiError;
 use crate::middleware::{Access, Routes};
 use crate::state::ServerState;

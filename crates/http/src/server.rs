@@ -4,7 +4,6 @@ mod activity;
 mod connection;
 mod connections;
 mod drain;
-mod health;
 mod listener;
 mod patience;
 mod receiver;
@@ -35,7 +34,6 @@ use tokio_rustls::TlsAcceptor;
 
 use self::activity::ConnectionLimits;
 use self::connections::ConnectionTable;
-pub use self::health::check_ready;
 use self::listener::Listener;
 pub use self::receiver::{AlertReceiver, AlertSink, ReceivedAlert, SenderProof};
 pub use self::settings::{BoundAddresses, ListenConfig, ServerSettings};

@@ -5,6 +5,7 @@ mod bins;
 mod column;
 mod dataset;
 mod distance;
+pub(crate) mod domain;
 pub mod embedding;
 mod kolmogorov;
 mod method;

@@ -6,7 +6,6 @@
 
 pub mod alert;
 pub mod detect;
-mod domain;
 mod drift;
 mod error;
 pub mod multivariate;

@@ -8,13 +8,13 @@ use super::distance::{
     energy, hellinger, hellinger_of_numbers, jensen_shannon, kullback_leibler, stability_index,
     total_variation, wasserstein,
 };
+use super::domain::{TextContent, percentile, random_areas};
 use super::kolmogorov::kolmogorov_smirnov;
 use super::picture::{DriftPicture, picture};
 use super::significance::{
     anderson_darling, chi_square, cramer_von_mises, epps_singleton, fisher_exact, likelihood_ratio,
     mann_whitney, permuted_variation, student, two_shares,
 };
-use crate::domain::{TextContent, percentile, random_areas};
 use crate::profile::{
     CategoryReference, ColumnRole, ContentSample, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
 };

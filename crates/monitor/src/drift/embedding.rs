@@ -9,7 +9,7 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::domain::{DescentSettings, Halves, LinearClassifier, SparseRow, area_under_curve};
+use super::domain::{DescentSettings, Halves, LinearClassifier, SparseRow, area_under_curve};
 use crate::profile::SortedNumbers;
 
 pub use self::method::EmbeddingMethod;

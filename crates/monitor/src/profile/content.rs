@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::IndexSet;
 
 use super::CategoryReference;
-use crate::domain::content_words;
+use crate::drift::domain::content_words;
 
 /// Words of evenly spaced texts in their order. The step between two of them doubles whenever they are too many.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -25,9 +25,9 @@ struct VocabularyWord {
 /// Order in which the weights of a text are summed up. Rounding decides which texts have equal scores, so it is that of scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WordOrder {
-    /// Of the first texts with each word, for texts to train with.
+    /// Order of the first texts with each word, for texts to train with.
     Seen,
-    /// Of the alphabet, for all other texts.
+    /// Alphabetical order, for all other texts.
     Alphabet,
 }
 
