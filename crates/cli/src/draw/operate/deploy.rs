@@ -76,5 +76,7 @@ pub fn show_image(ui: Ui, report: &ImageReport, seconds: f64, next: &[String]) {
     }
     let (file, size) = (report.file.display(), mb(report.bytes));
     ui.line(format!("written  {file} ({size} in {seconds:.2} s)"));
-    next.iter().for_each(|command| ui.line(format!("next     {command}")));
+    for command in next {
+        ui.line(format!("next     {command}"));
+    }
 }
