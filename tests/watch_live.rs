@@ -127,7 +127,7 @@ fn a_canary_decides_before_the_alias_moves() {
     assert!(end["records"][1]["why"].as_str().unwrap().starts_with("the canary: "), "{end}");
     assert_eq!((alias(&home), candidate(), moves(&home)), (json!(1), json!(1), 1));
     // A canary that is right: the verdict falls at the end of its time.
-    try_one(3000, 3);
+    try_one(3333, 3);
     use_it(&server, "second", 120, true);
     std::thread::sleep(Duration::from_secs(3));
     let end = pass(&home, &server.url);
@@ -136,7 +136,7 @@ fn a_canary_decides_before_the_alias_moves() {
     // One that nobody asked is not promoted.
     home.write("run.toml", home.read("run.toml").replace("\"24h\"", "\"0s\""));
     assert_eq!(states(&pass(&home, &server.url)).last().unwrap(), "kept");
-    turn(&home, 6000, true);
+    turn(&home, 6666, true);
     pass(&home, &server.url);
     std::thread::sleep(Duration::from_secs(3));
     let end = pass(&home, &server.url);
