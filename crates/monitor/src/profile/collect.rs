@@ -59,7 +59,15 @@ pub struct ColumnCollector {
 enum Collected {
     Number(NumberCollector),
     Category(CategoryCounts),
-    Text { length: NumberCollector, words: CategoryCounts, texts: SampledTexts, contents: ContentSample },
+    Text(Box<CollectedTexts>),
+}
+
+#[derive(Debug, Clone)]
+struct CollectedTexts {
+    length: NumberCollector,
+    words: CategoryCounts,
+    texts: SampledTexts,
+    contents: ContentSample,
 }
 
 /// Most words of one text that are counted.
@@ -72,6 +80,24 @@ struct CategoryCounts {
     other: u64,
 }
 
+impl CollectedTexts {
+    fn push(&mut self, value: &str) {
+        #[allow(clippy::cast_precision_loss, reason = "a text has fewer than 2^53 characters")]
+        self.length.push(value.chars().count() as f64);
+        let all: Vec<String> = TextReference::words_of(value).take(MOST_WORDS).collect();
+        for word in &all {
+            self.words.push(word);
+        }
+        self.texts.push(all.iter().map(String::as_str));
+        self.contents.push(value);
+    }
+
+    fn finish(self) -> ObservedValues {
+        let Self { length, words, texts, contents } = self;
+        ObservedValues::Text { length: length.finish(), words: words.finish(), texts, contents }
+    }
+}
+
 impl ColumnCollector {
     /// Collector that holds at most so many numbers.
     pub fn new(kind: ObservedKind, most_numbers: usize) -> Self {
@@ -79,12 +105,12 @@ impl ColumnCollector {
         let values = match kind {
             ObservedKind::Number => Collected::Number(numbers()),
             ObservedKind::Category => Collected::Category(CategoryCounts::default()),
-            ObservedKind::Text => Collected::Text {
+            ObservedKind::Text => Collected::Text(Box::new(CollectedTexts {
                 length: numbers(),
                 words: CategoryCounts::default(),
                 texts: SampledTexts::default(),
                 contents: ContentSample::default(),
-            },
+            })),
         };
         Self { rows: 0, missing: 0, values }
     }
@@ -103,16 +129,7 @@ impl ColumnCollector {
         self.rows += 1;
         match (value, &mut self.values) {
             (Some(value), Collected::Category(counts)) => counts.push(value),
-            (Some(value), Collected::Text { length, words, texts, contents }) => {
-                #[allow(clippy::cast_precision_loss, reason = "a text has fewer than 2^53 characters")]
-                length.push(value.chars().count() as f64);
-                let all: Vec<String> = TextReference::words_of(value).take(MOST_WORDS).collect();
-                for word in &all {
-                    words.push(word);
-                }
-                texts.push(all.iter().map(String::as_str));
-                contents.push(value);
-            }
+            (Some(value), Collected::Text(texts)) => texts.push(value),
             _ => self.missing += 1,
         }
     }
@@ -122,9 +139,7 @@ impl ColumnCollector {
         let values = match self.values {
             Collected::Number(numbers) => ObservedValues::Number(numbers.finish()),
             Collected::Category(counts) => ObservedValues::Category(counts.finish()),
-            Collected::Text { length, words, texts, contents } => {
-                ObservedValues::Text { length: length.finish(), words: words.finish(), texts, contents }
-            }
+            Collected::Text(texts) => texts.finish(),
         };
         ObservedColumn { rows: self.rows, missing: self.missing, values }
     }

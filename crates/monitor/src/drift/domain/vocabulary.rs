@@ -72,7 +72,9 @@ impl Vocabulary {
         let mut row: SparseRow = counts.into_values().map(weighted).collect();
         let length = row.iter().map(|(_, value)| value * value).sum::<f64>().sqrt();
         if length > 0.0 {
-            row.iter_mut().for_each(|(_, value)| *value /= length);
+            for (_, value) in &mut row {
+                *value /= length;
+            }
         }
         row
     }

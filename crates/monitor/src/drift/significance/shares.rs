@@ -63,7 +63,9 @@ pub(in super::super) fn permuted_variation(counts: &PairedCounts) -> f64 {
         draws.numpy_shuffle(&mut moved);
         let count = |rows: &[u32]| {
             let mut counts = vec![0.0; counts.current.len()];
-            rows.iter().for_each(|cell| counts[*cell as usize] += 1.0);
+            for cell in rows {
+                counts[*cell as usize] += 1.0;
+            }
             counts
         };
         let (reference, current) = moved.split_at(of_reference);
