@@ -288,7 +288,7 @@ fn parts(line: &str) -> Vec<Vec<String>> {
 
 /// Names of a command and its subcommand, and the long options behind them.
 fn command_path(words: &[String]) -> (String, impl Iterator<Item = &str>) {
-    const GROUPS: &[&str] = &["data", "models", "monitor", "runs", "keys", "worker"];
+    const GROUPS: &[&str] = &["data", "deploy", "models", "monitor", "runs", "keys", "worker"];
     // Commands that also do something without a further one.
     const BOTH: &[&str] = &["submit", "watch"];
     // Options before the command, such as `--home DIR`.

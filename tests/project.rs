@@ -97,7 +97,8 @@ fn a_project_that_exists_is_replaced_only_when_asked() {
 fn a_target_that_is_missing_writes_nothing() {
     let home = TestHome::new();
     home.write("rows.csv", cupola_testkit::blobs(60));
-    for (data, part) in [("rows.csv", "unknown target `sdie`; did you mean `side`"), ("none.csv", "none.csv")]
+    for (data, part) in
+        [("rows.csv", "unknown target `sdie` (did you mean `side`?)"), ("none.csv", "none.csv")]
     {
         let refused = home.run(&["init", "--project", "mine", "--data", data, "--target", "sdie"]);
         assert_eq!(refused.code, Some(2), "{}", refused.stderr);

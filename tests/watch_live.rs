@@ -192,7 +192,7 @@ fn an_alert_by_webhook_begins_a_retraining_at_once() {
         let text = fs::read_to_string(home.path(".cupola/models/shop/aliases.json")).unwrap_or_default();
         serde_json::from_str::<Value>(&text).map_or(0, |aliases| aliases["production"].as_u64().unwrap_or(0))
     };
-    soon_for(Duration::from_secs(120), || version() == 1);
+    soon_for(Duration::from_mins(2), || version() == 1);
     turn(&home, 1000, true);
     let bearer = [("authorization", "Bearer tok")];
     let firing = "{\"version\":\"4\",\"status\":\"firing\",\"alerts\":[{\"status\":\"firing\",\"labels\":\
@@ -205,7 +205,7 @@ fn an_alert_by_webhook_begins_a_retraining_at_once() {
     assert_eq!(post(&url, &firing.replace("firing", "resolved"), &bearer), 200);
     assert!(!home.path(".cupola/watch/shop/alerts.jsonl").exists());
     assert_eq!(post(&url, firing, &bearer), 200);
-    soon_for(Duration::from_secs(120), || version() == 2);
+    soon_for(Duration::from_mins(2), || version() == 2);
     let triggered = journal(&home).into_iter().rfind(|record| record["state"] == "triggered").unwrap();
     let trigger = &triggered["triggers"][0];
     assert_eq!((&trigger["name"], &trigger["why"]), (&json!("alert"), &json!("firing: Drift")));

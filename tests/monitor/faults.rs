@@ -28,8 +28,8 @@ fn logged() -> TestHome {
     home.train(&[]);
     home.write("serve.toml", "[[model]]\nserve = 'paint:1'\n[log]\nshare = 1.0\nhash = ['colour']\n");
     let server = home.serve(&["--config", "serve.toml"]);
-    for at in 0..40 {
-        let cells: Vec<&str> = rows[at].split(',').collect();
+    for text in rows.iter().take(40) {
+        let cells: Vec<&str> = text.split(',').collect();
         let row = json!({ "x": cells[0].parse::<f64>().unwrap(), "colour": cells[1] });
         let body = json!({ "rows": [row] }).to_string();
         assert_eq!(server.post("/v1/models/paint/predict", body, &[]).status, 200);

@@ -164,10 +164,10 @@ fn workers_of_an_sqlite_file_take_turns() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("sqlite://{}", folder.path().join("new/studies.db").display());
     let place = |journal| JournalPlace::parse(&address, journal).unwrap();
-    assert!(matches!(JournalStorage::read_only(&place("a"), ""), Err(StudyError::Io { .. })));
+    assert!(matches!(JournalStorage::read_only(place("a"), ""), Err(StudyError::Io { .. })));
     take_turns(&place("a"));
     // Another journal of the same table is empty.
-    assert_eq!(JournalStorage::open(&place("b"), "w").unwrap().state().study_count(), 0);
+    assert_eq!(JournalStorage::open(place("b"), "w").unwrap().state().study_count(), 0);
 }
 
 #[test]

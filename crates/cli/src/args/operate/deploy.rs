@@ -17,7 +17,7 @@ pub struct DeployArgs {
 #[derive(Subcommand)]
 pub enum DeployCommand {
     /// Write an OCI image that serves a model, without a container daemon
-    Image(DeployImageArgs),
+    Image(Box<DeployImageArgs>),
     #[command(flatten)]
-    Target(DeployTarget),
+    Target(Box<DeployTarget>),
 }

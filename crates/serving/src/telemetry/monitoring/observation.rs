@@ -72,7 +72,9 @@ impl Observation {
         let measures = measured(&self.input, self.files.as_ref(), &model.plan);
         for (column, sketch) in layout.columns.iter().zip(&mut table.columns) {
             if let Some(values) = measures.get(&column.name).filter(|_| column.role == ColumnRole::Input) {
-                values.iter().for_each(|value| sketch.add_number(column, *value));
+                for value in values {
+                    sketch.add_number(column, *value);
+                }
                 continue;
             }
             match (column.role, &self.input) {

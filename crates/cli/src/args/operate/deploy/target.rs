@@ -24,6 +24,7 @@ Examples:
   cupola deploy kubernetes --model digits:3 --canary digits:4=0.1 --gateway infra/public --hostname digits.example.org --out deploy/k8s
   cupola deploy kubernetes --model digits --keys digits-keys --monitoring none --gpus 1 --out deploy/k8s")]
     Kubernetes(DeployClusterArgs),
+    #[allow(clippy::doc_markdown, reason = "the text of --help")]
     /// Write an inference service of KServe
     #[command(
         after_help = "Example:\n  cupola deploy kserve --model digits --image registry.example.org/ml/digits:3 --out deploy/kserve"

@@ -49,8 +49,12 @@ fn write(
     let paths: Vec<String> =
         files.iter().map(|file| args.out.join(&file.path).to_string_lossy().into_owned()).collect();
     ui.line(format!("model   {label}, {} MiB of memory", deployment.memory_mib()));
-    deployment.notes().iter().for_each(|note| ui.line(format!("note    {note}")));
-    paths.iter().for_each(|path| ui.line(format!("file    {path}")));
+    for note in deployment.notes() {
+        ui.line(format!("note    {note}"));
+    }
+    for path in &paths {
+        ui.line(format!("file    {path}"));
+    }
     let next = next_step(target, &deployment, &args.out);
     ui.line(format!("next    {next}"));
     ui.result(&json!({
