@@ -6,7 +6,7 @@ use cupola_registry::{
     RunRecord, Status, ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_report::Evaluation;
-use cupola_spec::{Family, Goal, Run};
+use cupola_spec::{Goal, Run};
 use cupola_train::{ColumnImportance, EndReason, TargetObjective, permutation_importance, unreported_metric};
 use serde_json::{Map, Value};
 
@@ -24,8 +24,8 @@ use crate::event::WorkflowEvent;
 use crate::models::monitor::{PredictedSplit, sealed_profile};
 
 /// Warning about a run without test rows.
-fn untested(family: &Family) -> String {
-    let selected = if matches!(family, Family::Gbdt(_)) { "the number of trees" } else { "the best epoch" };
+fn untested(family: &str) -> String {
+    let selected = if family == "gbdt" { "the number of trees" } else { "the best epoch" };
     format!(
         "the test split has no rows; the reported metrics are those of the valid split, which also selects {selected}; \
          set `split.test` to measure rows that training has not seen"
@@ -192,7 +192,7 @@ impl TrainedModel<'_> {
             }
         }
         if splits.test.is_none() && splits.valid.is_some() {
-            stage.session.emit(&WorkflowEvent::Warning(&untested(&self.run.model)));
+            stage.session.emit(&WorkflowEvent::Warning(&untested(&self.run.family)));
         }
         Ok((splits, evaluation, predicted))
     }
