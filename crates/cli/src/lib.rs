@@ -9,6 +9,7 @@ mod failure;
 mod home;
 mod next_step;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -33,7 +34,11 @@ pub fn main() -> ExitCode {
     };
     let level = tracing_subscriber::EnvFilter::try_from_env("CUPOLA_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DEFAULT_LOG));
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let ui = Ui { json: cli.json };
     let row_options = cli.command.row_options();
     // An uncaught panic is a bug: it gets a message and exit code 1 like any other failure.

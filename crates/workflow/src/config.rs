@@ -94,7 +94,11 @@ impl Session<'_> {
         let roots = config.roots();
         let load = |path: &str| -> Result<String, String> {
             let found = roots.iter().map(|root| root.join(path)).find(|path| path.is_file());
-            let found = found.ok_or_else(|| format!("no such file: {path}; check the path"))?;
+            let found = found.ok_or_else(|| {
+                let remedy = "it is looked up in the working directory, the folder of the config and the one above; \
+                    check the path";
+                format!("no such file: {path}; {remedy}")
+            })?;
             std::fs::read_to_string(&found).map_err(|error| format!("{path}: {error}; check the path"))
         };
         parse(&self.home, &config.origin(), &text, &config.overrides, &load)

@@ -11,6 +11,7 @@ Examples:
   cupola tune --config configs/digits.toml --trials 20
   cupola tune --config configs/diamonds.toml --time 30m --workers 2
   cupola tune --data churn.csv --target churn --time 10m
+  cupola tune --config configs/digits.toml --storage sqlite://studies.db
 
 The same command continues a study that was stopped. Ranges of keys are in the table [tune.space] of the
 config; without one, the sizes and rates of the model's family are searched.")]

@@ -54,6 +54,12 @@ pub enum StudyError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder of a database file that does not exist.
+    #[error("{folder}: no such folder; create it, or correct --storage")]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A study that began with another config.
     #[error("study {name} began with another config; give another name with --study, or restore the config")]
     OtherConfig {

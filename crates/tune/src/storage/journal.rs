@@ -31,10 +31,11 @@ pub struct JournalStorage {
 }
 
 impl JournalStorage {
-    /// Opens a journal as `worker`, and replays it. A file and its folder are created, as is the table of a database.
+    /// Opens a journal as `worker`, and replays it. A file and its folder are created, as is the table of a database;
+    /// the folder of an `SQLite` file must exist.
     ///
     /// # Errors
-    /// [`StudyError::Io`], [`StudyError::Database`], [`StudyError::Damaged`] names the first line that is no operation.
+    /// [`StudyError::Io`], [`StudyError::NoFolder`], [`StudyError::Database`], [`StudyError::Damaged`] names the first line that is no operation.
     pub fn open(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
         let place = place.into();
         if let Some(path) = place.file() {
@@ -42,7 +43,14 @@ impl JournalStorage {
                 return Err(StudyError::NotAJournal { path: path.to_owned() });
             }
             if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                cupola_store::create_folder(folder)?;
+                match place {
+                    // A user has named this folder; a new one may be a slip of the pen.
+                    JournalPlace::Sqlite { .. } if !folder.is_dir() => {
+                        return Err(StudyError::NoFolder { folder: folder.to_owned() });
+                    }
+                    JournalPlace::Sqlite { .. } => {}
+                    _ => cupola_store::create_folder(folder)?,
+                }
             }
             OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
         }

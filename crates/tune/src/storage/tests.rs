@@ -165,6 +165,13 @@ fn workers_of_an_sqlite_file_take_turns() {
     let address = format!("sqlite://{}", folder.path().join("new/studies.db").display());
     let place = |journal| JournalPlace::parse(&address, journal).unwrap();
     assert!(matches!(JournalStorage::read_only(place("a"), ""), Err(StudyError::Io { .. })));
+    // A folder that does not exist is named, and not created.
+    let new = folder.path().join("new");
+    assert!(
+        matches!(JournalStorage::open(place("a"), ""), Err(StudyError::NoFolder { folder }) if folder == new)
+    );
+    assert!(!new.exists());
+    fs::create_dir(&new).unwrap();
     take_turns(&place("a"));
     // Another journal of the same table is empty.
     assert_eq!(JournalStorage::open(place("b"), "w").unwrap().state().study_count(), 0);

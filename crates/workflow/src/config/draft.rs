@@ -9,6 +9,7 @@ mod contract;
 mod model;
 mod pictures;
 mod project;
+mod ranking;
 mod sample;
 mod series;
 mod target;

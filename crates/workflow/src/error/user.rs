@@ -79,6 +79,7 @@ pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
         | E::Tune(_)
         | E::Damaged { .. }
         | E::NotAJournal { .. }
+        | E::NoFolder { .. }
         | E::Database { .. }
         | E::NoServer => true,
         E::Io { source, .. } => {

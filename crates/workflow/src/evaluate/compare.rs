@@ -151,7 +151,10 @@ fn of_targets(first: &FittedTarget, second: &FittedTarget) -> Option<String> {
         (T::Forecast { horizon, .. }, T::Forecast { horizon: other, .. }) => {
             (horizon != other).then(|| format!("they forecast {horizon} and {other} rows ahead"))
         }
-        (T::Category { .. } | T::Number { .. } | T::Forecast { .. }, _) => {
+        (T::Rank { group, .. }, T::Rank { group: other, .. }) => {
+            (group != other).then(|| format!("they rank the rows of each `{group}` and of each `{other}`"))
+        }
+        (T::Category { .. } | T::Number { .. } | T::Forecast { .. } | T::Rank { .. }, _) => {
             Some(format!("`{}` is of different kinds", first.name()))
         }
         _ => Some(format!("`{}` has no error of each row to compare", first.name())),
@@ -174,6 +177,18 @@ fn verdict(metrics: &[ComparedMetric], goal: &str, [first, second]: &[String; 2]
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rankings_of_the_same_groups_are_comparable() {
+        let ranking = |group: &str| FittedTarget::Rank {
+            name: "grade".to_owned(),
+            column: "grade".to_owned(),
+            group: group.to_owned(),
+        };
+        assert_eq!(of_targets(&ranking("query"), &ranking("query")), None);
+        let other = of_targets(&ranking("query"), &ranking("user")).unwrap();
+        assert_eq!(other, "they rank the rows of each `query` and of each `user`");
+    }
 
     #[test]
     fn the_goal_decides() {

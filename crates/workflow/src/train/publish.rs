@@ -24,8 +24,13 @@ use crate::event::WorkflowEvent;
 use crate::models::monitor::{PredictedSplit, sealed_profile};
 
 /// Warning about a run without test rows.
-const UNTESTED: &str = "the test split has no rows; the reported metrics are those of the valid split, \
-    which also selects the best epoch; set `split.test` to measure rows that training has not seen";
+fn untested(family: &str) -> String {
+    let selected = if family == "gbdt" { "the number of trees" } else { "the best epoch" };
+    format!(
+        "the test split has no rows; the reported metrics are those of the valid split, which also selects {selected}; \
+         set `split.test` to measure rows that training has not seen"
+    )
+}
 
 /// Result of training, before it is evaluated.
 pub(crate) struct TrainedModel<'a> {
@@ -187,7 +192,7 @@ impl TrainedModel<'_> {
             }
         }
         if splits.test.is_none() && splits.valid.is_some() {
-            stage.session.emit(&WorkflowEvent::Warning(UNTESTED));
+            stage.session.emit(&WorkflowEvent::Warning(&untested(&self.run.family)));
         }
         Ok((splits, evaluation, predicted))
     }

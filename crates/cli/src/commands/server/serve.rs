@@ -177,6 +177,11 @@ fn show_alerts(ui: Ui, spec: &Serve) {
     }
 }
 
+/// Address that a client of this host can ask: `localhost` in place of one that stands for all interfaces.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
+}
+
 fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&String>) {
     let address = bound.main;
     ui.line(format!("ready   {scheme}://{address}"));
@@ -187,7 +192,7 @@ fn show_ready(ui: Ui, scheme: &str, bound: &BoundAddresses, first: Option<&Strin
         ui.line(format!("admin   {scheme}://{admin}"));
     }
     let path = first.map_or("models".to_owned(), |name| format!("models/{name}"));
-    ui.line(format!("next    curl -s {scheme}://{address}/v1/{path}"));
+    ui.line(format!("next    curl -s {scheme}://{}/v1/{path}", reachable(address)));
 }
 
 /// Loads all models, shows them and returns their names.

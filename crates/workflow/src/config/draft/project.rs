@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::contract::{contract, to_toml};
+use super::ranking;
 use super::sample::DataSample;
 use super::toml_text::{comment, line};
 use super::{Draft, DraftRequest, DraftRole};
@@ -65,7 +66,7 @@ impl Session<'_> {
         // A project whose config is refused is never written.
         self.run_config(&ConfigSource::text("the drafted config", config.clone()))?;
         let known = known_rows(&draft, &data);
-        let known_gate = known_gate(&draft, classes.as_ref());
+        let known_gate = known_gate(&draft, &data, classes.as_ref());
         Ok(ProjectDraft { config, short: short(&draft), known, known_gate, draft })
     }
 
@@ -119,8 +120,16 @@ fn gate(draft: &Draft, data: &DataSample, classes: Option<&Classes>) -> Vec<(&'s
         (TargetKind::Reconstruct, _) if draft.target.column.is_some() => {
             add("better than chance, which has 0.5", "test/roc_auc", ">= 0.6".to_owned());
         }
-        // The metrics of a random order depend on the lengths of the groups.
-        (TargetKind::Rank | TargetKind::Reconstruct, _) => {}
+        (TargetKind::Rank, _) => {
+            if let Some(chance) = ranking::chance(draft, &data.frame) {
+                add(
+                    "better than a random order of each group, by a tenth of the way to the best order",
+                    "test/ndcg_at_10",
+                    format!(">= {:.2}", ranking::better_than(chance)),
+                );
+            }
+        }
+        (TargetKind::Reconstruct, _) => {}
     }
     if !matches!(draft.target.kind, TargetKind::Forecast | TargetKind::NextToken) {
         add("time of one row", "latency_p99_ms", "<= 1000".to_owned());
@@ -152,16 +161,21 @@ fn gate_toml(conditions: &[(&'static str, String, String)]) -> String {
 }
 
 /// Gate of the rows with known targets.
-fn known_gate(draft: &Draft, classes: Option<&Classes>) -> String {
+fn known_gate(draft: &Draft, data: &DataSample, classes: Option<&Classes>) -> String {
     let mut out = String::new();
     comment(&mut out, "Conditions on the predictions of known.jsonl, in place of the test split.");
     out.push_str("[gate]\n");
-    match classes.filter(|_| draft.target.kind == TargetKind::Category) {
-        Some(classes) => {
-            line(&mut out, "\"test/accuracy\"", &format!(">= {:.2}", below(classes.majority - 0.1).max(0.0)));
+    let (metric, least) = match (draft.target.kind, classes) {
+        (TargetKind::Category, Some(classes)) => {
+            ("test/accuracy", format!("{:.2}", below(classes.majority - 0.1).max(0.0)))
         }
-        None => line(&mut out, "\"test/r2\"", ">= 0"),
-    }
+        (TargetKind::Rank, _) => {
+            let chance = ranking::chance(draft, &data.frame).unwrap_or_default();
+            ("test/ndcg_at_10", format!("{:.2}", below(chance)))
+        }
+        _ => ("test/r2", "0".to_owned()),
+    };
+    line(&mut out, &format!("\"{metric}\""), &format!(">= {least}"));
     out
 }
 
@@ -172,12 +186,12 @@ fn below(share: f64) -> f64 {
 
 /// `true` if a row of the data is a row of the model.
 fn has_rows(draft: &Draft, data: &DataSample) -> bool {
-    let learned = matches!(draft.target.kind, TargetKind::Category | TargetKind::Number);
+    let learned = matches!(draft.target.kind, TargetKind::Category | TargetKind::Number | TargetKind::Rank);
     let of_files = data.media.is_some() || draft.files.is_some() || draft.paragraphs;
     learned && !of_files && Series::is_empty(&draft.series)
 }
 
-/// Rows that are spread over the sample, with the columns that the model uses.
+/// Rows that are spread over the sample, of a ranking whole groups, with the columns that the model uses.
 fn known_rows(draft: &Draft, data: &DataSample) -> Option<String> {
     if !has_rows(draft, data) {
         return None;
@@ -190,15 +204,22 @@ fn known_rows(draft: &Draft, data: &DataSample) -> Option<String> {
         })
         .collect();
     let present = |row: &usize| columns.iter().all(|(_, target, values)| !target || !values.is_missing(*row));
-    // Odd, so that classes that take turns are all met.
-    let step = data.frame.rows().div_ceil(KNOWN_ROWS) | 1;
-    let rows = (0..data.frame.rows()).step_by(step).filter(present);
+    let rows = match ranking::groups(draft, &data.frame) {
+        Some(groups) => ranking::known_rows(groups, KNOWN_ROWS),
+        None => spread_rows(data.frame.rows()),
+    };
+    let rows = rows.into_iter().filter(present);
     let line = |row: usize| {
         let values = columns.iter().map(|(name, _, values)| ((*name).to_owned(), value(values, row)));
         Value::Object(values.collect::<Map<_, _>>()).to_string() + "\n"
     };
     let text: String = rows.map(line).collect();
     (!text.is_empty()).then_some(text)
+}
+
+/// Rows that are spread over all, in steps of an odd number, so that classes that take turns are all met.
+fn spread_rows(rows: usize) -> Vec<usize> {
+    (0..rows).step_by(rows.div_ceil(KNOWN_ROWS) | 1).collect()
 }
 
 /// Value as JSON, as a client would send it.

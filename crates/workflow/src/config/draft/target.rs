@@ -19,7 +19,7 @@ const NAMES: [&str; 14] = [
     "fraud", "default", "response",
 ];
 /// Columns that a message lists.
-const LISTED: usize = 40;
+const LISTED: usize = 12;
 
 /// Chooses the target, and takes its column out of the inputs.
 pub(super) fn choose(

@@ -211,6 +211,27 @@ fn a_ranking_asks_for_the_column_of_its_groups() {
     let run = place.session().run_config(&draft.config()).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(run.targets.first(), &draft.target);
     assert!(run.inputs.iter().all(|input| input.name != "query"), "{}", draft.to_toml());
+    let project =
+        place.session().draft_project(&request(Some("query"), Some(TargetKind::Rank)), "hits.csv").unwrap();
+    // Six rows with the grades 0, 1 and 2 twice each, so a random order has the same share of the best gain in each group.
+    let discounts = [1.0, 0.630_930, 0.5, 0.430_677, 0.386_853, 0.356_207];
+    let best = 3.0 * (discounts[0] + discounts[1]) + discounts[2] + discounts[3];
+    let chance = discounts.iter().sum::<f64>() * 8.0 / 6.0 / best;
+    let least = ((chance + 0.1 * (1.0 - chance)) * 100.0).floor() / 100.0;
+    assert!(
+        project.config.contains(&format!("\"test/ndcg_at_10\" = \">= {least:.2}\"")),
+        "{}",
+        project.config
+    );
+    assert!(project.config.contains("\"versus production\""), "{}", project.config);
+    assert!(project.known_gate.contains("test/ndcg_at_10"), "{}", project.known_gate);
+    let known = project.known.unwrap();
+    let mut queries: Vec<&str> = known
+        .lines()
+        .filter_map(|line| line.split('"').find(|word| word.starts_with('q') && *word != "query"))
+        .collect();
+    queries.sort_unstable();
+    assert!(queries.chunk_by(|a, b| a == b).all(|group| group.len() == 6), "{known}");
     let refused = |group, kind| place.session().draft(&request(group, kind)).unwrap_err().to_string();
     assert!(refused(None, Some(TargetKind::Rank)).contains("a ranking has groups"));
     assert!(refused(Some("querry"), Some(TargetKind::Rank)).contains("did you mean `query`?"));
