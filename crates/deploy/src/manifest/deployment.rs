@@ -127,6 +127,8 @@ pub struct DeployOptions {
     pub repository_path: Option<String>,
     /// Program on a host.
     pub program: Option<PathBuf>,
+    /// Running program, from which files and commands take it.
+    pub running: Option<PathBuf>,
     /// Further options of `cupola serve`.
     pub arguments: Vec<String>,
 }

@@ -299,6 +299,7 @@ mod tests {
         let required: Vec<&str> =
             schema["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(required.iter().all(|name| !values[*name].is_null()), "{required:?}");
+        assert!(values["route"].is_null() && schema["properties"]["route"].is_null());
     }
 
     #[test]
@@ -310,6 +311,7 @@ mod tests {
             script.contains("#SBATCH --gres=gpu:2\n") && script.contains(r"'--otlp=http://it'\''s'"),
             "{script}"
         );
+        assert!(script.contains("hosts = [") && script.contains("home/serve.toml\" --open"), "{script}");
         let parsed = std::process::Command::new("bash").args(["-n", "-c", script]).status().unwrap();
         assert!(parsed.success());
     }

@@ -1,7 +1,9 @@
 //! Argo: an application of Argo CD, and a rollout of Argo Rollouts in place of the deployment.
 
 use super::container::{Track, annotations, labels, metadata, track_selector};
-use super::kubernetes::{HISTORY, PROGRESS, Workload, WorkloadKind, common, kustomization, template};
+use super::kubernetes::{
+    HISTORY, PROGRESS, Workload, WorkloadKind, adapter_values, common, kustomization, template,
+};
 use crate::manifest::deployment::ModelDeployment;
 use crate::manifest::error::ManifestError;
 use crate::manifest::objects::{
@@ -40,6 +42,7 @@ pub(super) fn files(deployment: &ModelDeployment) -> Result<Vec<ManifestFile>, M
     objects.push(kustomization(deployment, &objects)?);
     let below = |file: ManifestFile| ManifestFile::text(format!("{FOLDER}/{}", file.path), file.text);
     let mut files: Vec<ManifestFile> = objects.into_iter().map(below).collect();
+    files.extend(adapter_values(deployment)?);
     files.push(ManifestFile::text("application.yaml", application(deployment, repository)?));
     Ok(files)
 }

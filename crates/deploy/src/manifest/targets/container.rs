@@ -56,8 +56,10 @@ impl<'a> Track<'a> {
 pub(super) enum PodPlatform {
     /// Plain Kubernetes: several ports, a security context of the pod, startup probes.
     Kubernetes,
-    /// Knative, alone or below `KServe`: one port and one container.
+    /// Knative: one port and one container.
     Knative,
+    /// `KServe`, which knows its container by name and runs it on Knative.
+    Kserve,
 }
 
 /// Labels by which objects are selected.
@@ -166,7 +168,7 @@ fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatf
         failure_threshold,
     };
     ServerContainer {
-        name: if plain { "cupola" } else { "kserve-container" },
+        name: if platform == PodPlatform::Kserve { "kserve-container" } else { "cupola" },
         image: track.image.to_owned(),
         image_pull_policy: "IfNotPresent",
         command: vec![PROGRAM],

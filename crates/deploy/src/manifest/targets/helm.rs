@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::container::Track;
-use super::kubernetes::{Workload, WorkloadKind, common, workload};
+use super::kubernetes::{Workload, WorkloadKind, adapter_values, common, workload};
 use crate::manifest::deployment::ModelDeployment;
 use crate::manifest::error::ManifestError;
 use crate::manifest::objects::{Scalar, yaml};
@@ -52,7 +52,9 @@ struct Values {
     resources: ResourceValues,
     monitoring: Switch,
     network_policy: Switch,
-    route: Switch,
+    /// `None` in a chart without a route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<Switch>,
 }
 
 #[derive(Serialize)]
@@ -89,8 +91,9 @@ pub(super) fn chart(deployment: &ModelDeployment) -> Result<Vec<ManifestFile>, M
     let values = values(deployment);
     files.push(ManifestFile::text("Chart.yaml", yaml("Chart.yaml", &about(deployment))?));
     files.push(ManifestFile::text("values.yaml", yaml("values.yaml", &values)?));
-    files.push(ManifestFile::text("values.schema.json", format!("{:#}\n", schema())));
+    files.push(ManifestFile::text("values.schema.json", format!("{:#}\n", schema(deployment))));
     files.push(ManifestFile::text("templates/NOTES.txt", NOTES));
+    files.extend(adapter_values(deployment)?);
     Ok(files)
 }
 
@@ -139,12 +142,12 @@ fn values(deployment: &ModelDeployment) -> Values {
         resources: ResourceValues { cpu: deployment.cpu.clone(), memory: deployment.memory.clone() },
         monitoring: Switch { enabled: deployment.options.monitoring.is_some() },
         network_policy: Switch { enabled: true },
-        route: Switch { enabled: deployment.options.gateway.is_some() },
+        route: deployment.options.gateway.as_ref().map(|_| Switch { enabled: true }),
     }
 }
 
 /// JSON Schema of the values, by which `helm install` refuses wrong ones.
-fn schema() -> Value {
+fn schema(deployment: &ModelDeployment) -> Value {
     let object = |properties: Value| {
         let names: Vec<String> =
             properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
@@ -152,7 +155,7 @@ fn schema() -> Value {
     };
     let switch = || object(json!({ "enabled": { "type": "boolean" } }));
     let count = json!({ "type": "integer", "minimum": 1, "maximum": 1000 });
-    let mut schema = object(json!({
+    let mut properties = json!({
         "image": { "type": "string", "minLength": 1, "pattern": "^[^\\s\"]+$" },
         "autoscaling": object(json!({ "minReplicas": count, "maxReplicas": count })),
         "resources": object(json!({
@@ -161,8 +164,11 @@ fn schema() -> Value {
         })),
         "monitoring": switch(),
         "networkPolicy": switch(),
-        "route": switch(),
-    }));
+    });
+    if deployment.options.gateway.is_some() {
+        properties["route"] = switch();
+    }
+    let mut schema = object(properties);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     // Helm adds the values that all charts share.
     schema["properties"]["global"] = json!({ "type": "object" });

@@ -14,6 +14,30 @@ pub(super) fn program(deployment: &ModelDeployment) -> Result<String, ManifestEr
     path("--program", &program)
 }
 
+/// Absolute path of the program of a batch job: the running one lies where the nodes see it more often than a fixed place does.
+pub(super) fn batch_program(deployment: &ModelDeployment) -> Result<String, ManifestError> {
+    let options = &deployment.options;
+    let program = options.program.as_deref().or(options.running.as_deref()).unwrap_or(Path::new(PROGRAM));
+    path("--program", program)
+}
+
+/// Command that installs the running program where the unit expects it, with its `&&`; empty where it is there, or where the
+/// user has named another place.
+pub(super) fn install_program(deployment: &ModelDeployment) -> String {
+    match (&deployment.options.program, &deployment.options.running) {
+        (None, Some(running)) if running != Path::new(PROGRAM) => {
+            format!("sudo install -m 755 {} {PROGRAM} && ", word(&running.to_string_lossy()))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Folder of the running program, or the usual one.
+pub(super) fn program_folder(deployment: &ModelDeployment) -> String {
+    let program = deployment.options.running.as_deref().unwrap_or(Path::new(PROGRAM));
+    word(&program.parent().unwrap_or(Path::new("/")).to_string_lossy())
+}
+
 /// Text of an absolute path that units and scripts take as it is.
 pub(super) fn path(option: &str, path: &Path) -> Result<String, ManifestError> {
     let text = path.to_string_lossy().into_owned();

@@ -38,7 +38,7 @@ fn predictor(
         scale_target: CONCURRENCY,
         canary_traffic_percent: percent,
         timeout: TIMEOUT,
-        pod: pod(deployment, track, PodPlatform::Knative),
+        pod: pod(deployment, track, PodPlatform::Kserve),
     };
     let mut metadata = metadata(deployment, &deployment.name);
     metadata.annotations = annotations(track);

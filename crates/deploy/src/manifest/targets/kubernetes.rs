@@ -21,19 +21,27 @@ pub(super) const HISTORY: u32 = 3;
 /// Seconds after which an update without progress has failed.
 pub(super) const PROGRESS: u32 = 600;
 
+/// File with the values of the Prometheus adapter.
+pub(super) const ADAPTER_VALUES: &str = "prometheus-adapter-values.yaml";
+
 /// Files of the target.
 pub(super) fn files(deployment: &ModelDeployment) -> Result<Vec<ManifestFile>, ManifestError> {
     let stable = Track::stable(deployment);
     let mut files = vec![ManifestFile::text("deployment.yaml", workload(deployment, &stable)?)];
     files.extend(common(deployment, Workload::of(&deployment.name, WorkloadKind::Deployment))?);
     files.extend(canary(deployment)?);
-    if deployment.options.monitoring.is_some() {
-        let text = scaling::adapter_rule("prometheus-adapter-values.yaml")?;
-        files.push(ManifestFile::text("prometheus-adapter-values.yaml", text));
-    }
+    files.extend(adapter_values(deployment)?);
     let kustomization = kustomization(deployment, &files)?;
     files.push(kustomization);
     Ok(files)
+}
+
+/// Values of the Prometheus adapter; `None` without monitoring.
+pub(super) fn adapter_values(deployment: &ModelDeployment) -> Result<Option<ManifestFile>, ManifestError> {
+    if deployment.options.monitoring.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(ManifestFile::text(ADAPTER_VALUES, scaling::adapter_rule(ADAPTER_VALUES)?)))
 }
 
 /// Deployment of a version.

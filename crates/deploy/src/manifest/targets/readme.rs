@@ -1,7 +1,8 @@
-//! README of the files of a target: what they are, the next command, and how to undo it.
+//! README of the files of a target: what they are, the next command, how to check it, and how to undo it.
 
 use super::ManifestTarget;
-use super::host::word;
+use super::host::{install_program, program_folder, word};
+use super::kubernetes::ADAPTER_VALUES;
 use super::systemd::model_folder;
 use crate::manifest::deployment::ModelDeployment;
 
@@ -10,11 +11,12 @@ pub(super) fn text(target: ManifestTarget, deployment: &ModelDeployment) -> Stri
     let (label, memory) = (deployment.label(), deployment.memory_mib());
     let before = before(target, deployment);
     let next = command(target, deployment, ".");
-    let undo = undo(target, deployment);
+    let (undo, check) = (undo(target, deployment), check(target, deployment));
     format!(
         "Files that serve {label} (manifest {sha256}), with {memory} MiB of memory; written by `cupola deploy {target}`.\n\
          {before}Deploy: `{next}`\n\
-         Remove: `{undo}`\n",
+         Remove: `{undo}`\n\
+         Check that it answers: `{check}`\n",
         sha256 = &deployment.package.sha256[..12],
         target = target.name(),
     )
@@ -28,18 +30,29 @@ fn before(target: ManifestTarget, deployment: &ModelDeployment) -> String {
         ManifestTarget::Docker | ManifestTarget::Systemd | ManifestTarget::Slurm => {}
         _ => lines.push(format!("Image: `{image}`, from `cupola deploy image` or the target `docker`.")),
     }
-    if target.has_secrets()
-        && let Some(keys) = &deployment.options.keys
-    {
-        lines.push(format!(
-            "Keys: `kubectl create secret generic {keys} --from-file=keys.json --from-literal=metrics-token=KEY --dry-run=client -o yaml | kubeseal > sealed-{keys}.yaml`"
-        ));
+    let local = matches!(
+        target,
+        ManifestTarget::Docker | ManifestTarget::Compose | ManifestTarget::Systemd | ManifestTarget::Slurm
+    );
+    if !local && !image.contains('/') {
+        lines.push(
+            "The image names no registry: push it to one, and write the files again with --image.".to_owned(),
+        );
     }
+    lines.extend(keys(target, deployment));
     match target {
-        ManifestTarget::Helm | ManifestTarget::Kubernetes if deployment.options.monitoring.is_some() => lines.push(
-            "Metrics: needs the Prometheus operator, and its adapter with a rule for `cupola_queue_time_share`."
-                .to_owned(),
-        ),
+        ManifestTarget::Helm | ManifestTarget::Kubernetes | ManifestTarget::Argocd
+            if deployment.options.monitoring.is_some() =>
+        {
+            lines.push(format!(
+                "Metrics: needs the Prometheus operator, and its adapter with the rule of `{ADAPTER_VALUES}`."
+            ));
+        }
+        ManifestTarget::Slurm => {
+            lines.push(
+                "The package, the program and the keys must lie on storage that the nodes see.".to_owned(),
+            );
+        }
         ManifestTarget::Ecs => lines.push(
             "Replace ACCOUNT, REGION, CLUSTER, SUBNET and SECURITY_GROUP in both files first.".to_owned(),
         ),
@@ -48,11 +61,70 @@ fn before(target: ManifestTarget, deployment: &ModelDeployment) -> String {
         }
         _ => {}
     }
+    if target == ManifestTarget::Argocd
+        && let Some(repository) = &deployment.options.repository
+    {
+        let folder = deployment.options.repository_path.as_ref().unwrap_or(name);
+        lines.push(format!("First commit these files as the folder `{folder}` of {repository}, and push."));
+    }
     lines.into_iter().map(|line| line + "\n").collect()
 }
 
-/// Command that deploys the files in `out`.
+/// Remark on the place of the keys.
+fn keys(target: ManifestTarget, deployment: &ModelDeployment) -> Option<String> {
+    let keys = deployment.options.keys.as_ref()?;
+    if target.has_secrets() {
+        return Some(format!(
+            "Keys: the secret `{keys}` from `keys.json` of your home folder (`.cupola`); KEY is one with the scope `metrics`."
+        ));
+    }
+    let mode = if target == ManifestTarget::Compose { "644" } else { "600" };
+    (target != ManifestTarget::Slurm)
+        .then(|| format!("Keys: `sudo install -D -m {mode} .cupola/keys.json {keys}` on the host, first."))
+}
+
+/// Command that creates the secret of the keys unless the cluster has it, with its `&&`; empty without one.
+fn secret(deployment: &ModelDeployment) -> String {
+    let Some(keys) = &deployment.options.keys else { return String::new() };
+    let kubectl = kubectl(deployment);
+    format!(
+        "{{ {kubectl} get secret {keys} || {kubectl} create secret generic {keys} --from-file=keys.json=.cupola/keys.json --from-literal=metrics-token=KEY; }} && "
+    )
+}
+
+/// `kubectl` in the namespace of the objects.
+fn kubectl(deployment: &ModelDeployment) -> String {
+    let namespace = deployment.options.namespace.as_ref();
+    namespace.map_or_else(|| "kubectl".to_owned(), |name| format!("kubectl --namespace {name}"))
+}
+
+/// Command that checks that the server answers.
+fn check(target: ManifestTarget, deployment: &ModelDeployment) -> String {
+    let (name, port, image) = (&deployment.name, deployment.options.port, &deployment.image);
+    let curl = format!("curl --fail --retry 9 --retry-all-errors http://localhost:{port}/health/ready");
+    let kubectl = kubectl(deployment);
+    match target {
+        ManifestTarget::Docker => {
+            format!("docker run --rm --detach --publish 127.0.0.1:{port}:{port} {image} && {curl}")
+        }
+        ManifestTarget::Compose | ManifestTarget::Systemd => curl,
+        ManifestTarget::Kubernetes | ManifestTarget::Helm | ManifestTarget::Argocd => {
+            format!("{kubectl} port-forward service/{name} {port}:80 & {curl}; kill %%")
+        }
+        ManifestTarget::Kserve => format!("{kubectl} wait --for=condition=Ready inferenceservice/{name}"),
+        ManifestTarget::Knative => format!("{kubectl} wait --for=condition=Ready ksvc/{name}"),
+        ManifestTarget::Slurm => "curl --fail \"$(cat endpoint)/health/ready\"".to_owned(),
+        ManifestTarget::Ecs => format!("aws ecs wait services-stable --cluster CLUSTER --services {name}"),
+    }
+}
+
+/// Command that deploys the files in `out`, with the secret before it where the target has one.
 pub(super) fn command(target: ManifestTarget, deployment: &ModelDeployment, out: &str) -> String {
+    let secret = if target.has_secrets() { secret(deployment) } else { String::new() };
+    secret + &apply(target, deployment, out)
+}
+
+fn apply(target: ManifestTarget, deployment: &ModelDeployment, out: &str) -> String {
     let (name, folder) = (&deployment.name, word(out));
     let file = |file: &str| word(&format!("{}/{file}", out.trim_end_matches('/')));
     let package = word(&deployment.package.folder.to_string_lossy());
@@ -67,7 +139,8 @@ pub(super) fn command(target: ManifestTarget, deployment: &ModelDeployment, out:
     };
     match target {
         ManifestTarget::Docker => format!(
-            "docker build --build-context program=/usr/local/bin --build-context package={package} --tag {} {folder}",
+            "docker build --build-context program={} --build-context package={package} --tag {} {folder}",
+            program_folder(deployment),
             deployment.image
         ),
         ManifestTarget::Compose => {
@@ -87,7 +160,8 @@ pub(super) fn command(target: ManifestTarget, deployment: &ModelDeployment, out:
         ManifestTarget::Systemd => {
             let models = model_folder(deployment);
             format!(
-                "sudo mkdir -p {models} && sudo cp -r {package}/. {models} && sudo chmod -R a+rX {models} && sudo install -m 644 {} /etc/systemd/system && sudo systemctl enable --now {name}",
+                "{}sudo mkdir -p {models} && sudo cp -r {package}/. {models} && sudo chmod -R a+rX {models} && sudo install -m 644 {} /etc/systemd/system && sudo systemctl enable --now {name}",
+                install_program(deployment),
                 file(&format!("{name}.service"))
             )
         }

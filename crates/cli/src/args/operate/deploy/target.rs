@@ -105,7 +105,7 @@ pub struct DeployFilesArgs {
 pub struct DeployHostArgs {
     #[command(flatten)]
     pub files: DeployFilesArgs,
-    /// Program on the host [default: /usr/local/bin/cupola]
+    /// Program on the host [default: /usr/local/bin/cupola; for slurm, this program]
     #[arg(long, value_name = "FILE")]
     pub program: Option<PathBuf>,
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
-use clap::Parser;
 use cupola_deploy::{
     Error, ImageError, ImageReference, ImageReport, ImageRequest, ImageServe, ProgramFile, write_image,
 };
@@ -12,7 +11,8 @@ use cupola_registry::{Home, Package};
 use cupola_spec::{Serve, parse_serve};
 use serde_json::json;
 
-use crate::args::{Cli, Command, DeployImageArgs, ServeArgs};
+use super::parse_serve_options;
+use crate::args::{Command, DeployImageArgs, ServeArgs};
 use crate::draw::{ByteProgress, Ui, show_image};
 use crate::failure::UserError;
 
@@ -81,13 +81,7 @@ fn port(options: &[String]) -> Result<Option<u16>> {
         let hint = "give --model and --config before --, and --binary or ports when the container is started";
         return Err(UserError::new(format!("the image decides `{decided}` of cupola serve"), hint).into());
     }
-    let words = ["cupola", "serve"].into_iter().chain(options.iter().map(String::as_str));
-    let parsed = Cli::try_parse_from(words).map_err(|error| {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        UserError::new(line, "see `cupola serve --help`")
-    })?;
-    let Command::Serve(ServeArgs { port, .. }) = parsed.command else { return Ok(None) };
+    let Command::Serve(ServeArgs { port, .. }) = parse_serve_options(options)? else { return Ok(None) };
     Ok(options.iter().any(|option| name(option) == "--port").then_some(port))
 }
 

@@ -8,6 +8,7 @@ use cupola_deploy::{
 use cupola_registry::Home;
 use serde_json::json;
 
+use super::parse_serve_options;
 use crate::args::{
     DeployArgocdArgs, DeployClusterArgs, DeployFilesArgs, DeployHostArgs, DeployImageFilesArgs,
     DeployServerlessArgs, DeployTarget,
@@ -44,6 +45,7 @@ fn write(
     let package = facts(home, &args.model)?;
     let label = format!("{}:{}", package.model, package.version);
     let deployment = ModelDeployment::new(package, options).map_err(Error::from)?;
+    parse_serve_options(&args.serve)?;
     let files = manifest_files(target, &deployment).map_err(Error::from)?;
     write_manifests(&args.out, &files, args.force).map_err(Error::from)?;
     let paths: Vec<String> =
@@ -84,6 +86,7 @@ fn common(args: &DeployFilesArgs) -> DeployOptions {
         memory_mib: args.memory,
         gpus: args.gpus,
         keys: args.keys.clone(),
+        running: std::env::current_exe().ok(),
         arguments: args.serve.clone(),
         ..DeployOptions::default()
     }
