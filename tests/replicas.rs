@@ -75,7 +75,8 @@ fn a_rate_holds_for_two_servers_together_with_and_without_the_store() {
     let together = admitted(&servers, &slow, 3.0);
     assert!((25..=55).contains(&together), "{together}");
     let quota = admitted(&servers, &few, 1.5);
-    assert!(quota <= 35, "{quota}");
+    // A server may admit what it was given until the next exchange. Two that count alone admit 60.
+    assert!(quota <= 45, "{quota}");
     drop(store);
     soon("the outage is noticed", || {
         servers.iter().all(|server| metric(server, "cupola_limits_store_up{store=\"redis\"} 0"))

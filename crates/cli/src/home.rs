@@ -28,7 +28,9 @@ pub fn open(location: &Path) -> Result<Home> {
         }
     };
     let root = if text.contains("://") { cache(&url)? } else { location.to_owned() };
+    let is_known = cached_address(&root).as_deref() == Some(url.as_str());
     let client: Arc<dyn ObjectClient> = match url.strip_prefix("file://") {
+        Some(path) if path.starts_with('/') && is_known => Arc::new(FolderClient::known(path)),
         Some(path) if path.starts_with('/') => Arc::new(FolderClient::new(path)),
         Some(_) => {
             let hint = "write an absolute path, as in file:///mnt/team/home";
@@ -36,7 +38,8 @@ pub fn open(location: &Path) -> Result<Home> {
         }
         None => Arc::new(HomeClient::open(&url)?),
     };
-    if cached_address(&root).as_deref() != Some(url.as_str()) {
+    if !is_known {
+        Remote::enrol(&*client, &url)?;
         write_file(&root.join(MARKER), json!({ "url": url }).to_string().as_bytes())?;
     }
     Remote::attach(&root, &url, client, Box::new(Ui::warning));

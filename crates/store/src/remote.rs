@@ -25,6 +25,10 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const LISTING_AGE: Duration = Duration::from_secs(2);
 /// Time within which a conditional write has to succeed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(90);
+/// Object of every store of a home.
+const MARKER: &str = "store.json";
+const MARKER_TEXT: &[u8] = b"{\"format\":1}\n";
+const MARKER_LIMIT: u64 = 4096;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -74,6 +78,34 @@ impl Remote {
         let remote = Arc::new(Self { url, root: root.clone(), client, warning, state: Mutex::default() });
         attached().insert(root, Arc::clone(&remote));
         remote
+    }
+
+    /// Checks on the first use of an address that a store of objects answers there, and that it is no other kind of server.
+    /// It gets the object `store.json`, unless its credentials allow reading only.
+    ///
+    /// # Errors
+    /// [`Error::Remote`]: an empty cache cannot stand for a store.
+    pub fn enrol(client: &dyn ObjectClient, url: &str) -> Result<(), Error> {
+        let foreign = || Error::Remote {
+            location: url.to_owned(),
+            why: format!("the object `{MARKER}` is not one of a home; check --home and the endpoint"),
+            transient: false,
+        };
+        let read = || match client.get(MARKER, MARKER_LIMIT, None) {
+            Ok(Fetched::Object { bytes, .. }) if bytes == MARKER_TEXT => Ok(true),
+            Ok(Fetched::Object { .. }) | Err(Error::Damaged { .. }) => Err(foreign()),
+            Ok(_) => Ok(false),
+            Err(error) => Err(error),
+        };
+        if read()? {
+            return Ok(());
+        }
+        match client.put(MARKER, MARKER_TEXT, PutCondition::Absent) {
+            Ok(_) if read()? => Ok(()),
+            Ok(_) => Err(foreign()),
+            // Readers may list and nothing else.
+            Err(error) => client.list("models").map(drop).map_err(|_| error),
+        }
     }
 
     /// Store whose cache is this folder; `None` for a local home.
@@ -136,7 +168,7 @@ impl Remote {
 
     /// `true` if the store answers a request.
     pub fn answers(&self) -> bool {
-        self.try_read(|client| client.length("store.json")).is_some()
+        self.try_read(|client| client.length(MARKER)).is_some()
     }
 
     /// `true` unless the last read failed.

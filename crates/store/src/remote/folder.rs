@@ -16,15 +16,27 @@ use crate::name::is_plain_file_name;
 #[derive(Debug)]
 pub struct FolderClient {
     root: PathBuf,
+    /// `true` if a missing folder is a failure and not an empty store.
+    is_known: bool,
 }
 
 impl FolderClient {
     /// Opens a folder, which appears with the first write.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), is_known: false }
+    }
+
+    /// Opens a folder that was there before. A file system that is not mounted is not taken for an empty store.
+    pub fn known(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), is_known: true }
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
+        if self.is_known && !self.root.is_dir() {
+            let why = "no such folder; mount its file system, or correct --home".to_owned();
+            let location = self.root.to_string_lossy().into_owned();
+            return Err(Error::Remote { location, why, transient: false });
+        }
         if key.split('/').all(is_plain_file_name) {
             Ok(self.root.join(key))
         } else {

@@ -179,3 +179,25 @@ fn a_path_in_a_cache_has_a_key() {
     assert!(Remote::containing(&folder.path().join("other/runs")).is_none());
     assert_eq!(remote.address("runs"), Path::new("test://home/runs"));
 }
+
+#[test]
+fn only_a_store_of_objects_is_enrolled() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("new");
+    let client = FolderClient::new(&root);
+    Remote::enrol(&client, "file:///new").unwrap();
+    Remote::enrol(&client, "file:///new").unwrap();
+    // What a proxy or a login page answers to every request.
+    std::fs::write(root.join("store.json"), "<html>Log in</html>").unwrap();
+    let error = Remote::enrol(&client, "file:///new").unwrap_err();
+    assert!(error.to_string().contains("not one of a home"), "{error}");
+}
+
+#[test]
+fn a_known_folder_that_is_gone_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = FolderClient::known(folder.path().join("unmounted"));
+    assert!(client.get("a", 10, None).is_err() && client.list("models").is_err());
+    assert!(client.put("a", b"1", PutCondition::Absent).is_err());
+    assert!(!folder.path().join("unmounted").exists());
+}

@@ -67,6 +67,7 @@ pub(super) fn store(error: &cupola_store::Error) -> bool {
         | E::NotAFolder { .. }
         | E::VersionLimit { .. } => true,
         E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        E::Remote { transient, .. } => !transient,
         _ => false,
     }
 }

@@ -83,6 +83,7 @@ fn opened(shown: &str, url: &Url, retries: Option<RetryConfig>) -> Result<Arc<dy
         StoreKind::Google => google(name, retries).build().map(|store| Arc::new(store) as _),
         StoreKind::Azure => azure(url, retries).build().map(|store| Arc::new(store) as _),
         StoreKind::Amazon | StoreKind::Folder => {
+            check_endpoint().map_err(wrong)?;
             amazon(name, retries).build().map(|store| Arc::new(store) as _)
         }
     };
@@ -97,6 +98,19 @@ pub(super) fn place(url: &Url) -> String {
         Some(StoreKind::Azure) => format!("az:{}@{name}", url.username()),
         _ => name.to_owned(),
     }
+}
+
+/// Refuses an endpoint that is no URL, on which the client would panic.
+fn check_endpoint() -> Result<(), String> {
+    for name in ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"] {
+        let Some(text) = variable(&[name]) else { continue };
+        let url =
+            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if url.is_none() {
+            return Err(format!("{name} is `{text}`; expected a URL such as https://s3.example.org"));
+        }
+    }
+    Ok(())
 }
 
 /// First of these environment variables that is set and not empty.

@@ -141,7 +141,8 @@ fn a_number_that_is_not_among_the_known_ones_hears_them() {
 #[test]
 fn a_word_that_is_not_among_the_known_ones_hears_them() {
     let found = problems(GOOD, &["train.metric=\"f1\""]);
-    let words = "unknown value \"f1\"; expected loss, accuracy, macro_f1, roc_auc, rmse, mae or r2";
+    let words =
+        "unknown value \"f1\"; expected loss, accuracy, macro_f1, roc_auc, rmse, mae, r2 or ndcg_at_10";
     assert!(found[0].ends_with(words), "{found:?}");
     let found = problems(GOOD, &["train.metric=\"rocauc\""]);
     assert!(found[0].ends_with("unknown value \"rocauc\"; did you mean `roc_auc`?"), "{found:?}");
