@@ -1,7 +1,9 @@
 //! Page about the performance of a model in production, chunk by chunk.
 
+mod alerts;
 mod bounded;
 
+use self::alerts::alert_count;
 use self::bounded::bounded_range;
 use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
@@ -127,26 +129,10 @@ pub fn performance_html(page: &PerformancePage) -> String {
     assemble(&format!("{} performance", escape(&cut(&page.package, 80))), &header, &sections)
 }
 
-/// Number of chunks in which a metric is outside of its thresholds.
-fn alerts(page: &PerformancePage) -> usize {
-    let outside = |at: &usize| {
-        page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(PerformanceValue::alert))
-    };
-    (0..page.chunks.len()).filter(outside).count()
-}
-
 fn header(page: &PerformancePage) -> String {
     let mut html =
         format!("<header><p class=\"dim\">Performance of a model</p><h1>{}</h1>", name(&page.package));
-    html += &if page.reference.is_some() {
-        format!(
-            "<p class=\"goal\"><span class=\"dim\">chunks with an alert</span><b>{}</b> <span class=\"dim\">of {}</span></p>",
-            alerts(page),
-            page.chunks.len()
-        )
-    } else {
-        format!("<p>Alerts for {} are not available.</p>", several(page.chunks.len() as u64, "chunk"))
-    };
+    html += &alert_count(page);
     let rows = several(page.rows, "row");
     let target = name(&page.target);
     html += &format!("<p>The target {target} is known for {} of {rows}.</p>", count(page.labelled));
