@@ -1,6 +1,7 @@
 //! Exit codes, and errors of the command line itself.
 
 use anyhow::Error;
+use cupola_operate::DriftedPart;
 use cupola_workflow::{GateReport, is_user_error};
 
 /// Kind of an error, as the JSON output names it.
@@ -217,14 +218,17 @@ pub struct Drifted {
 impl Drifted {
     /// Error for an outcome with drift of the columns, or else of the embeddings or of the relations between columns.
     pub fn of(found: &cupola_operate::DriftOutcome) -> Self {
-        let relations = found.multivariate.as_ref().filter(|_| !found.drift.drift);
+        let has = |part: DriftedPart| found.drifted_by.contains(&part);
+        let relations = found.multivariate.as_ref().filter(|_| has(DriftedPart::Relations));
+        let relations = relations.filter(|_| !has(DriftedPart::Columns));
         let columns = (found.drift.drifted, found.drift.compared, "columns");
-        let embeddings = found.embeddings.as_ref().filter(|own| !found.drift.drift && own.has_drifted());
+        let embeddings =
+            found.embeddings.as_ref().filter(|_| has(DriftedPart::Embeddings) && !has(DriftedPart::Columns));
         let columns = embeddings.map_or(columns, |own| {
             let drifted = own.methods.iter().filter(|method| method.drifted);
             (drifted.count(), own.methods.len(), "methods, by the embeddings of the rows")
         });
-        let relations = relations.filter(|own| embeddings.is_none() && own.alerts > 0);
+        let relations = relations.filter(|_| embeddings.is_none());
         let (count, compared, what) = relations.map_or(columns, |own| {
             (own.alerts, own.chunks.len(), "chunks, by the relations between their columns")
         });

@@ -11,6 +11,7 @@ mod kolmogorov;
 mod method;
 mod picture;
 mod significance;
+mod unseen;
 
 #[cfg(test)]
 mod tests;

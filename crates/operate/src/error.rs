@@ -66,6 +66,16 @@ pub enum Error {
          --reference FILE"
     )]
     NoReferenceEmbeddings,
+    /// A threshold that every score of a statistic is below.
+    #[error(
+        "`--threshold {threshold}` is out of range: the scores of `{method}` are at most 1; give a smaller number"
+    )]
+    Threshold {
+        /// Threshold.
+        threshold: f64,
+        /// Statistic.
+        method: &'static str,
+    },
     /// A file without the state of a server's windows.
     #[error(
         "failed to read {}: {why}; give files with the answer of `GET /v1/models/NAME/monitor?state=1`", .path.display()
@@ -101,6 +111,7 @@ impl Error {
             | Self::NoTargets { .. }
             | Self::NoReferenceRows
             | Self::NoReferenceEmbeddings
+            | Self::Threshold { .. }
             | Self::StateFile { .. }
             | Self::ServiceLog { .. }
             | Self::NoProfile { .. }

@@ -7,9 +7,10 @@ mod watch;
 
 pub use error::Error;
 pub use monitor::{
-    DriftOutcome, DriftReference, DriftRequest, EmbeddingOutcome, ErrorChange, ErrorChanges, FeedbackCounts,
-    FeedbackTargets, PerformanceOutcome, PerformanceRequest, ServiceChunk, ServiceLog, ServiceLogRequest,
-    drift_page, measure_drift, measure_performance, merge_states, performance_page, read_service_log,
+    DriftOutcome, DriftReference, DriftRequest, DriftedPart, EmbeddingOutcome, ErrorChange, ErrorChanges,
+    FeedbackCounts, FeedbackTargets, PerformanceOutcome, PerformanceRequest, ServiceChunk, ServiceLog,
+    ServiceLogRequest, drift_page, measure_drift, measure_performance, merge_states, performance_page,
+    read_service_log,
 };
 pub use submit::*;
 pub use watch::*;

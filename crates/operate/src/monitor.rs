@@ -10,7 +10,7 @@ mod replicas;
 mod service_log;
 
 pub use self::document::{drift_page, performance_page};
-pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, measure_drift};
+pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, DriftedPart, measure_drift};
 pub use self::embeddings::EmbeddingOutcome;
 pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{

@@ -27,8 +27,8 @@ pub struct MonitoringPage {
     pub drifted: usize,
     /// Share of drifted columns from which the data set has drifted.
     pub max_share: f64,
-    /// `true` if the data set has drifted.
-    pub drift: bool,
+    /// Verdict as a sentence, with what has drifted.
+    pub verdict: String,
     /// Columns, those that drifted most first.
     pub columns: Vec<MonitoredColumn>,
     /// Drift of the relations between the inputs; `None` if they were not compared.
@@ -52,8 +52,12 @@ pub struct MonitoredColumn {
     pub method: String,
     /// `true` for a p-value, of which a small one means drift.
     pub is_p_value: bool,
-    /// Value of the statistic; `None` if a side has no values.
+    /// Value of the statistic; `None` if it has none.
     pub score: Option<f64>,
+    /// Words in place of a score, such as "no values".
+    pub no_score: String,
+    /// `true` if it is not known whether the column has drifted.
+    pub unknown: bool,
     /// Threshold.
     pub threshold: f64,
     /// `true` if the column has drifted.

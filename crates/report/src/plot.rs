@@ -36,12 +36,27 @@ pub(crate) struct Axis {
     pub whole: bool,
     /// `true` if the coordinates are decimal logarithms of the numbers, which are those beside the ticks.
     pub log: bool,
+    /// Names at 0, 1, 2 and so on, in place of numbers; empty for none.
+    pub names: Vec<String>,
 }
 
 impl Axis {
     /// Axis with the range of the data.
     pub(crate) fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), ..Self::default() }
+    }
+
+    /// Axis of categories, each with room for bars around its tick: named where the names fit beside each other, else
+    /// numbered from 1.
+    pub(crate) fn categories(title: impl Into<String>, names: &[String]) -> Self {
+        let count = names.len().max(1) as f64;
+        let fit = frame::names_fit(names);
+        let number = |(at, name): (usize, &String)| if fit { name.clone() } else { (at + 1).to_string() };
+        Self {
+            range: Some((-0.5, count - 0.5)),
+            names: names.iter().enumerate().map(number).collect(),
+            ..Self::new(title)
+        }
     }
 
     /// Axis of shares, from 0 to 1.

@@ -15,8 +15,9 @@ use super::significance::{
     anderson_darling, chi_square, cramer_von_mises, epps_singleton, fisher_exact, likelihood_ratio,
     mann_whitney, permuted_variation, student, two_shares,
 };
+use super::unseen::unseen;
 use crate::profile::{
-    CategoryReference, ColumnRole, ContentSample, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
+    ColumnRole, ContentSample, ObservedColumn, ObservedKind, ObservedValues, SortedNumbers,
 };
 
 /// Fewest texts of a side for a classifier.
@@ -53,8 +54,11 @@ pub struct ColumnDrift {
     pub kind: &'static str,
     /// Statistic.
     pub method: DriftMethod,
-    /// Its value; `None` if one side has no values.
+    /// Its value; `None` if one side has no values, or if it cannot be computed for these values.
     pub score: Option<f64>,
+    /// Reason for a missing score, as a clause.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
     /// Its threshold; of a percentile of random areas that area.
     pub threshold: f64,
     /// `true` if the column has drifted.
@@ -129,6 +133,12 @@ impl ObservedColumn {
 }
 
 impl ColumnDrift {
+    /// `true` if both sides have values, and their statistic still has none: nothing is known about drift.
+    pub fn is_not_computable(&self) -> bool {
+        let has_values = |side: &ColumnSide| side.rows > 0 && side.missing < 1.0;
+        self.score.is_none() && has_values(&self.reference) && has_values(&self.current)
+    }
+
     /// Compares current values with those of the reference, which are of the same kind. A side without values has no score: it
     /// is drift if only the current data has none.
     pub fn between(
@@ -154,6 +164,12 @@ impl ColumnDrift {
             },
             method,
             score,
+            reason: match score {
+                Some(_) => None,
+                None if both => Some(method.requirement()),
+                None if emptied => Some("the current data has no values"),
+                None => Some("the reference has no values"),
+            },
             threshold,
             drifted: score.map_or(emptied, |score| method.is_drift(score, threshold)),
             severity: match score {
@@ -271,31 +287,5 @@ fn of_counts(method: DriftMethod, counts: &PairedCounts) -> f64 {
         DriftMethod::GTest => likelihood_ratio(counts),
         DriftMethod::FisherExact => fisher_exact(counts),
         _ => f64::NAN,
-    }
-}
-
-/// Share of current values that the reference lacks.
-#[allow(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
-fn unseen(reference: &ObservedValues, current: &ObservedValues) -> Option<f64> {
-    let new = |reference: &CategoryReference, current: &CategoryReference| {
-        if reference.other > 0 || reference.values.is_empty() || current.total() == 0 {
-            return None;
-        }
-        let known: std::collections::HashSet<&str> =
-            reference.values.iter().map(|(value, _)| value.as_str()).collect();
-        let found = current.values.iter().filter(|(value, _)| !known.contains(value.as_str()));
-        let found = found.map(|(_, count)| count).sum::<u64>() + current.other;
-        Some(found as f64 / current.total() as f64)
-    };
-    match (reference, current) {
-        (ObservedValues::Number(a), ObservedValues::Number(b)) => {
-            let ((low, high), sorted) = (a.range?, &b.sorted);
-            let below = sorted.partition_point(|value| *value < low);
-            let above = sorted.len() - sorted.partition_point(|value| *value <= high);
-            (!sorted.is_empty()).then(|| (below + above) as f64 / sorted.len() as f64)
-        }
-        (ObservedValues::Category(a), ObservedValues::Category(b))
-        | (ObservedValues::Text { words: a, .. }, ObservedValues::Text { words: b, .. }) => new(a, b),
-        _ => None,
     }
 }

@@ -189,6 +189,27 @@ impl DriftMethod {
         }
     }
 
+    /// Kind of the values that the statistic compares, in the plural.
+    pub fn compares(self) -> &'static str {
+        match self {
+            _ if self.takes(ObservedKind::Text) => "texts",
+            _ if self.takes(ObservedKind::Category) => "numbers and categories",
+            _ => "numbers",
+        }
+    }
+
+    /// Requirement that values without a score do not meet, as a clause.
+    pub(super) fn requirement(self) -> &'static str {
+        match self {
+            Self::EppsSingleton => {
+                "it requires five values on each side, of which the middle half differ from each other"
+            }
+            Self::TextContent | Self::TextContentPercentile => "it requires more texts on each side",
+            Self::FisherExact => "it requires two distinct values",
+            _ => "it requires more values, or values that differ from each other",
+        }
+    }
+
     /// `true` if a score means drift. A score that is not a number does not.
     pub fn is_drift(self, score: f64, threshold: f64) -> bool {
         match self {

@@ -10,7 +10,7 @@ use cupola_report::{
     PerformanceValue, monitoring_html, performance_html, row_count,
 };
 
-use super::{DriftOutcome, DriftReference, EmbeddingOutcome, ErrorChanges, PerformanceOutcome};
+use super::{DriftOutcome, DriftReference, DriftedPart, EmbeddingOutcome, ErrorChanges, PerformanceOutcome};
 
 /// Self-contained HTML page of at most 2 MB.
 pub fn drift_page(outcome: &DriftOutcome) -> String {
@@ -27,12 +27,21 @@ pub fn drift_page(outcome: &DriftOutcome) -> String {
         compared: outcome.drift.compared,
         drifted: outcome.drift.drifted,
         max_share: outcome.drift.max_share,
-        drift: outcome.drift.drift,
+        verdict: verdict(&outcome.drifted_by),
         columns: outcome.drift.columns.iter().map(column).collect(),
         relations: outcome.multivariate.as_ref().map(relations),
         embeddings: outcome.embeddings.as_ref().map(embeddings),
         notes: outcome.notes.clone(),
     })
+}
+
+fn verdict(parts: &[DriftedPart]) -> String {
+    let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+    match parts {
+        [] => "The data has not drifted.".to_owned(),
+        [DriftedPart::Columns] => "The data has drifted.".to_owned(),
+        _ => format!("The data has drifted: {}.", names.join(", ")),
+    }
 }
 
 fn relations(drift: &MultivariateDrift) -> MonitoredRelations {
@@ -76,6 +85,8 @@ fn column(drift: &ColumnDrift) -> MonitoredColumn {
         method: drift.method.name().to_owned(),
         is_p_value: drift.method.is_p_value(),
         score: drift.score,
+        no_score: if drift.is_not_computable() { "not computable" } else { "no values" }.to_owned(),
+        unknown: drift.score.is_none() && !drift.drifted,
         threshold: drift.threshold,
         drifted: drift.drifted,
         missing: sides.map(|side| side.missing),

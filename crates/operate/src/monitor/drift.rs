@@ -4,7 +4,8 @@ use cupola_monitor::embedding::EmbeddingMethod;
 use cupola_monitor::multivariate::MultivariateDrift;
 use cupola_monitor::performance::Chunking;
 use cupola_monitor::{
-    ColumnDrift, ColumnRole, DatasetDrift, DriftColumnKey, DriftOptions, NamedColumn, ObservedColumn,
+    ColumnDrift, ColumnRole, DatasetDrift, DriftColumnKey, DriftMethod, DriftOptions, NamedColumn,
+    ObservedColumn,
 };
 use cupola_workflow::{CollectedData, CollectionRequest, LoadedModel, ModelSelection, Session};
 use serde::Serialize;
@@ -59,7 +60,9 @@ pub struct DriftOutcome {
     pub reference_rows: u64,
     /// Columns that were not compared, in sentences.
     pub notes: Vec<String>,
-    /// Verdict and columns.
+    /// Parts that have drifted.
+    pub drifted_by: Vec<DriftedPart>,
+    /// Verdict over all parts, and columns.
     #[serde(flatten)]
     pub drift: DatasetDrift,
     /// Drift of the relations between the inputs, if asked for.
@@ -70,12 +73,45 @@ pub struct DriftOutcome {
     pub embeddings: Option<EmbeddingOutcome>,
 }
 
+/// Part of the data that can drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftedPart {
+    /// Share of the columns.
+    Columns,
+    /// Relations between the columns, in the same share of the chunks.
+    Relations,
+    /// Embeddings, by one of the methods.
+    Embeddings,
+}
+
+impl DriftedPart {
+    /// Name in the middle of a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Columns => "columns",
+            Self::Relations => "relations between columns",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}
+
 impl DriftOutcome {
-    /// `true` if the columns have drifted, or their relations in the same share of the chunks, or the embeddings.
+    /// `true` if a part of the data has drifted.
     pub fn has_drifted(&self) -> bool {
         self.drift.drift
-            || self.embeddings.as_ref().is_some_and(EmbeddingOutcome::has_drifted)
-            || self.multivariate.as_ref().is_some_and(|own| own.has_drifted(self.drift.max_share))
+    }
+
+    /// Verdict in words: "no drift", "drift", or "drift: embeddings" if not only the columns have drifted.
+    pub fn verdict(&self) -> String {
+        match self.drifted_by.as_slice() {
+            [] => "no drift".to_owned(),
+            [DriftedPart::Columns] => "drift".to_owned(),
+            parts => {
+                let names: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+                format!("drift: {}", names.join(", "))
+            }
+        }
     }
 }
 
@@ -92,12 +128,13 @@ struct ReferenceSide {
 ///
 /// # Errors
 /// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoReferenceEmbeddings`],
-/// [`Error::NoRows`], [`Error::NothingToCompare`]; the errors of the workflow for a model that is unknown
+/// [`Error::NoRows`], [`Error::NothingToCompare`], [`Error::Threshold`]; the errors of the workflow for a model that is unknown
 /// or damaged, and for rows that do not fit it.
 pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
     if !request.embeddings.is_empty() && request.reference.is_none() {
         return Err(Error::NoReferenceEmbeddings);
     }
+    check_threshold(&request.options, &request.options.methods)?;
     let before = match (request.multivariate, request.reference) {
         (Some(chunking), data) => Some((chunking, data.ok_or(Error::NoReferenceRows)?)),
         (None, _) => None,
@@ -126,6 +163,9 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
     if columns.is_empty() {
         return Err(Error::NothingToCompare { package: model.package.label() });
     }
+    let used: Vec<DriftMethod> = columns.iter().map(|column| column.method).collect();
+    check_threshold(&request.options, &used)?;
+    notes.extend(method_notes(&request.options.methods, &columns));
     let relations =
         |(chunking, before)| measure_relations(session, &model, [before, request.data], chunking, &mut notes);
     let multivariate = before.map(relations).transpose()?;
@@ -133,6 +173,9 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
         [] => None,
         methods => Some(measure_embeddings(session, request, methods, &mut notes)?),
     };
+    let mut drift = DatasetDrift::of(columns, request.max_share);
+    let drifted_by = drifted_parts(&drift, multivariate.as_ref(), embeddings.as_ref());
+    drift.drift = !drifted_by.is_empty();
     Ok(DriftOutcome {
         package: model.package.label(),
         data: request.data.to_owned(),
@@ -140,10 +183,45 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
         reference: reference.origin,
         reference_rows: reference.rows,
         notes,
-        drift: DatasetDrift::of(columns, request.max_share),
+        drifted_by,
+        drift,
         multivariate,
         embeddings,
     })
+}
+
+fn drifted_parts(
+    drift: &DatasetDrift,
+    relations: Option<&MultivariateDrift>,
+    embeddings: Option<&EmbeddingOutcome>,
+) -> Vec<DriftedPart> {
+    let parts = [
+        (drift.drift, DriftedPart::Columns),
+        (relations.is_some_and(|own| own.has_drifted(drift.max_share)), DriftedPart::Relations),
+        (embeddings.is_some_and(EmbeddingOutcome::has_drifted), DriftedPart::Embeddings),
+    ];
+    parts.into_iter().filter(|(drifted, _)| *drifted).map(|(_, part)| part).collect()
+}
+
+/// A p-value and the area under a curve are at most 1, so a larger threshold decides without the data.
+fn check_threshold(options: &DriftOptions, methods: &[DriftMethod]) -> Result<(), Error> {
+    let Some(threshold) = options.threshold.filter(|threshold| *threshold > 1.0) else { return Ok(()) };
+    let bounded = methods.iter().find(|method| method.is_p_value() || method.is_area());
+    bounded.map_or(Ok(()), |method| Err(Error::Threshold { threshold, method: method.name() }))
+}
+
+/// Sentences about methods that no column used, and about columns whose statistic has no value.
+fn method_notes(methods: &[DriftMethod], columns: &[ColumnDrift]) -> Vec<String> {
+    let unused = methods.iter().filter(|method| columns.iter().all(|column| column.method != **method));
+    let unused = unused.map(|method| {
+        let (name, kind) = (method.name(), method.compares());
+        format!("`{name}` compares {kind}, and no column is left for it; every column has another statistic")
+    });
+    let missing = columns.iter().filter(|column| column.is_not_computable()).map(|column| {
+        let (label, method) = (column.key.label(), column.method.name());
+        format!("`{method}` is not computable for `{label}`: {}", column.reason.unwrap_or_default())
+    });
+    unused.chain(missing).collect()
 }
 
 fn reference(

@@ -23,7 +23,7 @@ pub struct FeedbackCounts {
     pub repeated: u64,
     /// Lines for a row that had one with another value; the last one counts.
     pub contradicting: u64,
-    /// Rows whose request is not in the data: not sampled, or unknown.
+    /// Rows whose request is not in the data, not even with another version: not sampled, or unknown.
     pub unknown: u64,
     /// Rows of the data that got a target.
     pub joined: u64,
@@ -88,18 +88,24 @@ impl FeedbackTargets {
     }
 
     /// Fills in the targets of rows by their requests: feedback goes before a target that is known already.
-    pub fn join(&mut self, requests: &[Option<(String, u64)>], targets: &mut [Option<String>]) {
-        let mut used = 0;
+    /// Those of `others`, rows of the data that are left out, are not unknown.
+    pub fn join(
+        &mut self,
+        requests: &[Option<(String, u64)>],
+        others: &[(String, u64)],
+        targets: &mut [Option<String>],
+    ) {
         let mut seen = std::collections::HashSet::new();
         for (request, target) in requests.iter().zip(targets) {
             let Some(request) = request else { continue };
             if let Some(value) = self.values.get(request) {
                 *target = Some(value.clone());
                 self.counts.joined += 1;
-                used += u64::from(seen.insert(request));
+                seen.insert(request);
             }
         }
-        self.counts.unknown = (self.values.len() as u64).saturating_sub(used);
+        seen.extend(others.iter().filter(|other| self.values.contains_key(*other)));
+        self.counts.unknown = (self.values.len() as u64).saturating_sub(seen.len() as u64);
     }
 }
 
@@ -134,6 +140,7 @@ mod tests {
             line("a", 2, "\"no\""),
             line("a", 2, "\"yes\""),
             line("gone", 1, "1"),
+            line("other", 1, "1"),
             "{\"request\":\"b\",\"row\":1,\"targets\":{\"z\":1}}\n".to_owned(),
             "{\"request\":\"c\",\"ro".to_owned(),
         ];
@@ -141,11 +148,15 @@ mod tests {
         let mut feedback = FeedbackTargets::read(&path, "y").unwrap();
         let key = |request: &str, row| Some((request.to_owned(), row));
         let mut targets = [None, None, Some("kept".to_owned()), None];
-        feedback.join(&[key("a", 1), key("a", 2), key("b", 1), None], &mut targets);
+        feedback.join(
+            &[key("a", 1), key("a", 2), key("b", 1), None],
+            &[("other".to_owned(), 1)],
+            &mut targets,
+        );
         let expected = [Some("1"), Some("yes"), Some("kept"), None];
         assert_eq!(targets.each_ref().map(|own| own.as_deref()), expected);
         let counts =
-            FeedbackCounts { lines: 5, damaged: 1, repeated: 1, contradicting: 1, unknown: 1, joined: 2 };
+            FeedbackCounts { lines: 6, damaged: 1, repeated: 1, contradicting: 1, unknown: 1, joined: 2 };
         assert_eq!(feedback.counts, counts);
         let missing = FeedbackTargets::read(&folder.path().join("none.jsonl"), "y").unwrap();
         assert_eq!(missing.counts, FeedbackCounts::default());

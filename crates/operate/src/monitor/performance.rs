@@ -102,7 +102,7 @@ pub fn measure_performance(
     let path = request.feedback.join(format!("{}.jsonl", model.package.manifest.name));
     let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
     if let Some(requests) = rows.requests.take() {
-        feedback.join(&requests, &mut rows.targets);
+        feedback.join(&requests, &rows.other_requests, &mut rows.targets);
     } else if feedback.counts.lines > 0 {
         notes.push("the data has no `cupola_request`, so feedback does not join it".to_owned());
     }

@@ -44,7 +44,7 @@ pub fn page() -> MonitoringPage {
         compared: 4,
         drifted: 2,
         max_share: 0.5,
-        drift: true,
+        verdict: "The data has drifted.".into(),
         columns: columns.into_iter().chain([number("churn = yes", "probability", 0.5)]).collect(),
         relations: Some(relations()),
         embeddings: None,

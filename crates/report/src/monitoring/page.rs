@@ -38,13 +38,13 @@ pub fn monitoring_html(page: &MonitoringPage) -> String {
 }
 
 fn header(page: &MonitoringPage) -> String {
-    let verdict = if page.drift { "The data has drifted." } else { "The data has not drifted." };
     let mut html =
         format!("<header><p class=\"dim\">Monitoring of a model</p><h1>{}</h1>", name(&page.package));
     html += &format!(
         "<p class=\"goal\"><span class=\"dim\">drifted columns</span><b>{}</b> <span class=\"dim\">of {}</span></p>",
         page.drifted, page.compared
     );
+    let verdict = escape(&page.verdict);
     html += &format!("<p>{verdict} The limit is {} of the columns.</p>", percent(page.max_share));
     html += &dim(&format!(
         "{} of <bdi>{}</bdi>, compared with {}.",
@@ -61,8 +61,7 @@ fn header(page: &MonitoringPage) -> String {
 fn columns(page: &MonitoringPage) -> String {
     let head = [
         ("Column", Cell::Words),
-        ("Use", Cell::Words),
-        ("Kind", Cell::Words),
+        ("Use, kind", Cell::Words),
         ("Drift", Cell::Words),
         ("Statistic", Cell::Words),
         ("Score", Cell::Number),
@@ -75,14 +74,17 @@ fn columns(page: &MonitoringPage) -> String {
     ];
     let optional = |value: Option<f64>| value.map(number).unwrap_or_default();
     let rows = page.columns.iter().take(ROWS).map(|column| {
-        let drift = if column.drifted { "<b>drift</b>" } else { "no" };
+        let drift = match (column.drifted, column.unknown) {
+            (true, _) => "<b>drift</b>",
+            (false, true) => "unknown",
+            (false, false) => "no",
+        };
         vec![
             name(&column.name),
-            escape(&column.role),
-            escape(&column.kind),
+            wrapped(&format!("{}, {}", escape(&column.role), escape(&column.kind))),
             drift.to_owned(),
-            escape(&statistic(column)),
-            column.score.map_or_else(|| "no values".to_owned(), number),
+            wrapped(&escape(&statistic(column))),
+            score(column),
             number(column.threshold),
             optional(column.mean[0]),
             optional(column.mean[1]),
@@ -118,6 +120,15 @@ fn embeddings(found: &MonitoredEmbeddings) -> String {
         + &table(&head, rows)
 }
 
+/// Cell whose words may take two lines.
+fn wrapped(html: &str) -> String {
+    format!("<span class=\"wrap\">{html}</span>")
+}
+
+fn score(column: &MonitoredColumn) -> String {
+    column.score.map_or_else(|| escape(&column.no_score), number)
+}
+
 fn statistic(column: &MonitoredColumn) -> String {
     if column.is_p_value { format!("{} p-value", column.method) } else { column.method.clone() }
 }
@@ -131,8 +142,12 @@ fn plot(column: &MonitoredColumn) -> String {
     if html.is_empty() {
         return html;
     }
-    let verdict = if column.drifted { "drift" } else { "no drift" };
-    let score = column.score.map_or_else(|| "no values".to_owned(), number);
+    let verdict = match (column.drifted, column.unknown) {
+        (true, _) => "drift",
+        (false, true) => "unknown drift",
+        (false, false) => "no drift",
+    };
+    let score = column.score.map_or_else(|| column.no_score.clone(), number);
     let title = format!("{}: {verdict}, {} {score}", cut(&column.name, 60), statistic(column));
     figure(&title, &html, &note)
 }
@@ -155,7 +170,7 @@ fn bins(column: &MonitoredColumn, edges: &[f64], sides: &[Vec<f64>; 2]) -> Strin
     .html()
 }
 
-/// Bars of both sides in turn, and the names of the values.
+/// Bars of both sides beside each other, and the names of the values unless the axis has them.
 fn values(column: &MonitoredColumn, labels: &[String], sides: &[Vec<f64>; 2]) -> (String, String) {
     let stairs = |shares: &[f64], shift: f64| {
         let mut points = Vec::new();
@@ -165,22 +180,24 @@ fn values(column: &MonitoredColumn, labels: &[String], sides: &[Vec<f64>; 2]) ->
         }
         points
     };
+    let short: Vec<String> = labels.iter().map(|label| cut(label, 30)).collect();
+    let x = Axis::categories(cut(&column.name, 40), &short);
+    let named = x.names == short;
     let html = Plot {
         title: format!("Distribution of {}", column.name),
-        x: Axis { whole: true, ..Axis::new(cut(&column.name, 40)) },
+        x,
         y: Axis { from_zero: true, ..Axis::new("share") },
         series: vec![
-            Series::new("reference", stairs(&sides[0], 0.0), Shape::Stairs, 0),
-            Series::new("current", stairs(&sides[1], 0.4), Shape::Stairs, 1),
+            Series::new("reference", stairs(&sides[0], -0.4), Shape::Stairs, 0),
+            Series::new("current", stairs(&sides[1], 0.0), Shape::Stairs, 1),
         ],
     }
     .html();
-    let names: Vec<String> = labels
-        .iter()
-        .enumerate()
-        .map(|(at, label)| format!("{} {}", count(at as u64), name(&cut(label, 30))))
-        .collect();
-    (html, names.join(" · "))
+    if named {
+        return (html, String::new());
+    }
+    let names = short.iter().zip(1_u64..).map(|(label, at)| format!("{} {}", count(at), name(label)));
+    (html, names.collect::<Vec<String>>().join(" · "))
 }
 
 #[cfg(test)]
@@ -204,6 +221,7 @@ mod tests {
         MonitoringPage {
             package: "m:1".into(),
             data: "<script>".into(),
+            verdict: "No <em> drift.".into(),
             columns: (0..columns).map(column).collect(),
             ..MonitoringPage::default()
         }
@@ -215,9 +233,21 @@ mod tests {
             let html = monitoring_html(&page(columns));
             assert!(html.len() <= PAGE_BYTES, "{}", html.len());
             assert!(!html.contains("<em>") && !html.contains("<i>") && !html.contains("<script>,"));
-            assert!(html.contains("The data has not drifted."));
+            assert!(html.contains("No &lt;em&gt; drift."));
         }
         assert!(monitoring_html(&page(2000)).contains("further column"));
+    }
+
+    #[test]
+    fn bars_of_categories_stand_around_their_names() {
+        let labels: Vec<String> = ["yes", "no <b>"].map(str::to_owned).to_vec();
+        let column = MonitoredColumn { name: "x".into(), ..MonitoredColumn::default() };
+        let (html, note) = values(&column, &labels, &[vec![0.5, 0.5], vec![0.25, 0.75]]);
+        assert!(html.contains(">yes</text>") && html.contains(">no &lt;b&gt;</text>"), "{html}");
+        assert!(note.is_empty(), "{note}");
+        let long = [labels, vec!["x".repeat(30), "y".repeat(30)]].concat();
+        let (html, note) = values(&column, &long, &[vec![0.25; 4], vec![0.25; 4]]);
+        assert!(html.contains(">4</text>") && note.starts_with("1 "), "{html} {note}");
     }
 
     #[test]

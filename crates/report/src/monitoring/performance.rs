@@ -1,5 +1,10 @@
 //! Page about the performance of a model in production, chunk by chunk.
 
+mod alerts;
+mod bounded;
+
+use self::alerts::alert_count;
+use self::bounded::bounded_range;
 use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
@@ -124,22 +129,10 @@ pub fn performance_html(page: &PerformancePage) -> String {
     assemble(&format!("{} performance", escape(&cut(&page.package, 80))), &header, &sections)
 }
 
-/// Number of chunks in which a metric is outside of its thresholds.
-fn alerts(page: &PerformancePage) -> usize {
-    let outside = |at: &usize| {
-        page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(PerformanceValue::alert))
-    };
-    (0..page.chunks.len()).filter(outside).count()
-}
-
 fn header(page: &PerformancePage) -> String {
     let mut html =
         format!("<header><p class=\"dim\">Performance of a model</p><h1>{}</h1>", name(&page.package));
-    html += &format!(
-        "<p class=\"goal\"><span class=\"dim\">chunks with an alert</span><b>{}</b> <span class=\"dim\">of {}</span></p>",
-        alerts(page),
-        page.chunks.len()
-    );
+    html += &alert_count(page);
     let rows = several(page.rows, "row");
     let target = name(&page.target);
     html += &format!("<p>The target {target} is known for {} of {rows}.</p>", count(page.labelled));
@@ -150,7 +143,9 @@ fn header(page: &PerformancePage) -> String {
             escape(&cut(reference, 200))
         ),
         None => {
-            format!("Data: <bdi>{data}</bdi>. Without a reference there are no estimates and thresholds.")
+            format!(
+                "Data: <bdi>{data}</bdi>. Without a reference there are no estimates, thresholds and alerts."
+            )
         }
     });
     for note in page.notes.iter().take(NOTES) {
@@ -175,7 +170,7 @@ fn plot(metric: &PerformanceMetric) -> String {
     let html = Plot {
         title: format!("{title} by chunk"),
         x: Axis { whole: true, ..Axis::new("chunk") },
-        y: Axis::new(title.clone()),
+        y: Axis { range: bounded_range(metric), ..Axis::new(title.clone()) },
         series: vec![
             Series::new("", band, Shape::Band, 1),
             Series::new("", points(metric, |own| own.thresholds[0]), Shape::Reference, 5),

@@ -24,6 +24,12 @@ pub(super) fn drawn(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     (0..POINTS).map(|at| all[at * (all.len() - 1) / (POINTS - 1)]).collect()
 }
 
+/// `true` if names fit beside each other below the axis of a plot whose vertical axis has short labels.
+pub(super) fn names_fit(names: &[String]) -> bool {
+    let room = (WIDTH - RIGHT - 60.0) / names.len().max(1) as f64;
+    names.iter().all(|name| width(name) + 6.0 <= room)
+}
+
 /// Map from values to the drawing.
 struct Frame {
     left: f64,
@@ -63,6 +69,10 @@ pub(super) fn draw(plot: &Plot) -> String {
 }
 
 fn ticks(axis: &Axis, range: (f64, f64), most: usize) -> Ticks {
+    if !axis.names.is_empty() {
+        let marks = axis.names.iter().enumerate().map(|(at, name)| (at as f64, escape(name)));
+        return Ticks { marks: marks.collect() };
+    }
     if axis.log { Ticks::log(range, most) } else { Ticks::new(range, most, axis.whole) }
 }
 

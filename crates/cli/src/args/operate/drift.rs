@@ -32,11 +32,11 @@ pub struct DriftArgs {
     #[arg(long)]
     pub no_predictions: bool,
     /// Compare the relations between the inputs too, by what principal components of the reference leave
-    #[arg(long, requires = "reference")]
+    #[arg(long)]
     pub multivariate: bool,
     /// Compare what the model makes of the rows too, its embeddings: model (a classifier), ratio, distance, cosine, cityblock,
     /// chebyshev, mmd (may be repeated) [without a name: model]
-    #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "model", requires = "reference")]
+    #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "model")]
     pub embeddings: Vec<String>,
     /// Chunks of --multivariate: size:N, count:N, or hour, day, week, month, quarter, year for a prediction log
     #[arg(long, default_value = "count:10", value_name = "CHUNKS")]

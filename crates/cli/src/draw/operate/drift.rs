@@ -24,9 +24,11 @@ pub fn show_drift(ui: Ui, found: &DriftOutcome) {
     };
     ui.line(format!("{} on {} rows of {}, compared with {with}", found.package, found.rows, found.data));
     let drift = &found.drift;
-    let verdict = if drift.drift { "drift" } else { "no drift" };
+    let verdict = found.verdict();
+    // "drift: embeddings" has its own colon.
+    let then = if verdict.contains(':') { "; " } else { ": " };
     ui.line(format!(
-        "{verdict}: {} of {} columns have drifted, the limit is {} %",
+        "{verdict}{then}{} of {} columns have drifted, the limit is {} %",
         drift.drifted,
         drift.compared,
         metric(drift.max_share * 100.0)
@@ -87,6 +89,16 @@ fn show_embeddings(ui: Ui, found: &EmbeddingOutcome) {
     ui.table(&["method", "score", "threshold", "drift"], &[1, 2], found.methods.iter().map(row).collect());
 }
 
+/// Score; a p-value that four decimals would round away in scientific notation.
+fn score(column: &ColumnDrift) -> String {
+    match column.score {
+        None if column.is_not_computable() => "not computable".to_owned(),
+        None => "no values".to_owned(),
+        Some(score) if column.method.is_p_value() && score > 0.0 && score < 0.001 => format!("{score:.1e}"),
+        Some(score) => metric(score),
+    }
+}
+
 fn row(column: &ColumnDrift) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
     let role = match column.key.role {
@@ -98,9 +110,18 @@ fn row(column: &ColumnDrift) -> Vec<String> {
     vec![
         column.key.label(),
         role.to_owned(),
-        if column.drifted { "drift" } else { "no" }.to_owned(),
-        column.method.name().to_owned(),
-        number(column.score),
+        match (column.drifted, column.score) {
+            (true, _) => "drift",
+            (false, None) => "unknown",
+            (false, Some(_)) => "no",
+        }
+        .to_owned(),
+        if column.method.is_p_value() {
+            format!("{} p-value", column.method.name())
+        } else {
+            column.method.name().to_owned()
+        },
+        score(column),
         metric(column.threshold),
         number(column.reference.mean),
         number(column.current.mean),

@@ -4,6 +4,7 @@ use cupola_monitor::service::VersionFigures;
 use cupola_operate::{
     ContestReport, LiveContest, WatchCycle, WatchLook, WatchRecord, WatchState, WatchTrigger,
 };
+use cupola_report::ComparedMetric;
 use cupola_workflow::{GateReport, JudgedCondition};
 
 use crate::draw::{Ui, duration, grouped, metric};
@@ -166,6 +167,7 @@ fn show_condition(ui: Ui, what: &str, condition: &JudgedCondition) {
 fn show_contest(ui: Ui, what: &str, contest: &ContestReport) {
     ui.line(format!("{what:<11} {} rows of {}", contest.rows, contest.data.dataset));
     let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
+    let deciding = deciding_metric(contest);
     let rows = contest.metrics.iter().map(|one| {
         let interval = one.interval.map(|(low, high)| format!("{} to {}", metric(low), metric(high)));
         vec![
@@ -174,10 +176,25 @@ fn show_contest(ui: Ui, what: &str, contest: &ContestReport) {
             value(one.second),
             value(one.difference),
             interval.unwrap_or_default(),
+            if deciding == Some(one.name.as_str()) { "decides" } else { "" }.to_owned(),
         ]
     });
-    let header = ["metric", &contest.champion, &contest.challenger, "difference", "95 % interval"];
+    let header = ["metric", &contest.champion, &contest.challenger, "difference", "95 % interval", "gate"];
     ui.table(&header, &[1, 2, 3], rows.collect());
+}
+
+/// Metric that the claim about the challenger is judged by: the one that its key names, else the one whose difference it found.
+fn deciding_metric(contest: &ContestReport) -> Option<&str> {
+    let claim = contest.gate.conditions.first()?;
+    let named = claim.key.split_once('/').map(|(_, name)| name);
+    let bare = named.and_then(|name| name.rsplit_once('/')).map(|(_, name)| name);
+    let found = claim.found.map(f64::abs);
+    let mut metrics = contest.metrics.iter();
+    let decides = |one: &&ComparedMetric| match named {
+        Some(name) => one.name == name || bare == Some(one.name.as_str()),
+        None => found.is_some() && one.difference.map(f64::abs) == found,
+    };
+    metrics.find(decides).map(|one| one.name.as_str())
 }
 
 /// Figures of a server about two versions.

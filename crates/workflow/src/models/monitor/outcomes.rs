@@ -47,6 +47,8 @@ pub struct OutcomeRows {
     pub logged: bool,
     /// Rows of a log that another version predicted; they are left out.
     pub other_versions: usize,
+    /// Request and number within it of these rows.
+    pub other_requests: Vec<(String, u64)>,
     /// Inputs of all rows as the model reads them. `None` unless asked for, for a class, and for texts, pictures and windows.
     pub inputs: Option<Examples>,
     /// Reason why a log has no inputs, such as a column that it drops.
@@ -83,6 +85,7 @@ impl Session<'_> {
         if outcome.logged {
             let own = own_rows(&rows.frame, model.package.manifest.version);
             outcome.other_versions = rows.frame.rows() - own.len();
+            outcome.other_requests = other_requests(&rows.frame, &own);
             rows.frame = rows.frame.take(&own);
             outcome.read_logged(&rows.frame, &logged);
         } else {
@@ -119,6 +122,24 @@ fn own_rows(frame: &Frame, version: u64) -> Vec<usize> {
     let Some(column) = frame.get(VERSION) else { return rows.collect() };
     let version = version.to_string();
     rows.filter(|row| text(column, *row).is_none_or(|own| own == version)).collect()
+}
+
+/// Request of each row, with the number within it; `None` without a column of requests.
+fn requests(frame: &Frame) -> Option<Vec<Option<(String, u64)>>> {
+    let column = frame.get(REQUEST)?;
+    let number = |row| frame.get(ROW).and_then(|own| text(own, row)?.parse().ok()).unwrap_or(1);
+    let key = |row| text(column, row).map(|request| (request, number(row)));
+    Some((0..frame.rows()).map(key).collect())
+}
+
+/// Requests of the rows of a log that are not among `own`, which ascend.
+fn other_requests(frame: &Frame, own: &[usize]) -> Vec<(String, u64)> {
+    if own.len() == frame.rows() {
+        return Vec::new();
+    }
+    let all = requests(frame).into_iter().flatten().enumerate();
+    let others = all.filter(|(row, _)| own.binary_search(row).is_err());
+    others.filter_map(|(_, request)| request).collect()
 }
 
 fn text(column: &Column, row: usize) -> Option<String> {
@@ -176,10 +197,7 @@ impl OutcomeRows {
         }
         let times = |column: &Column| (0..count).map(|row| milliseconds(column, row)).collect();
         self.times = frame.get(TIME).map(times);
-        self.requests = frame.get(REQUEST).map(|column| {
-            let number = |row| frame.get(ROW).and_then(|own| text(own, row)?.parse().ok()).unwrap_or(1);
-            (0..count).map(|row| text(column, row).map(|request| (request, number(row)))).collect()
-        });
+        self.requests = requests(frame);
     }
 
     /// Numbers of the classes by their names.

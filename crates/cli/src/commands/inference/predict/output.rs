@@ -1,7 +1,7 @@
 //! Predictions as JSON lines or CSV.
 
 use std::fs::File;
-use std::io::{BufWriter, Seek, Write};
+use std::io::{BufWriter, ErrorKind, Seek, Write};
 use std::path::Path;
 
 use anyhow::Result;
@@ -77,7 +77,12 @@ impl PredictionFile {
             Target::StandardOutput(file) => {
                 let mut file = file.into_inner()?;
                 file.rewind()?;
-                std::io::copy(&mut file, &mut std::io::stdout().lock())?;
+                let mut output = std::io::stdout().lock();
+                match std::io::copy(&mut file, &mut output).and_then(|_| output.flush()) {
+                    // A reader such as `head` has all the rows that it wants.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                    copied => copied?,
+                }
             }
         }
         Ok(())

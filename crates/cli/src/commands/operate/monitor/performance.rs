@@ -58,7 +58,9 @@ fn show_log(home: &Home, ui: Ui, args: &MonitorPerformanceArgs, folder: &str) ->
     show_service_log(ui, &found);
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder)?;
-        write_file(&folder.join("service.json"), &serde_json::to_vec_pretty(&found)?)?;
+        let path = folder.join("service.json");
+        write_file(&path, &serde_json::to_vec_pretty(&found)?)?;
+        ui.line(format!("written to {}", path.display()));
     }
     ui.result(&found)
 }
