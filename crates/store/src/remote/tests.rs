@@ -187,7 +187,7 @@ fn only_a_store_of_objects_is_enrolled() {
     let client = FolderClient::new(&root);
     Remote::enrol(&client, "file:///new").unwrap();
     Remote::enrol(&client, "file:///new").unwrap();
-    // What a proxy or a login page answers to every request.
+    // A proxy or a login page answers every request with a page.
     std::fs::write(root.join("store.json"), "<html>Log in</html>").unwrap();
     let error = Remote::enrol(&client, "file:///new").unwrap_err();
     assert!(error.to_string().contains("not one of a home"), "{error}");

@@ -31,7 +31,7 @@ pub(super) fn bounded_range(metric: &PerformanceMetric) -> Option<(f64, f64)> {
         return None;
     }
     // The range stays within 0 and 1 unless a bound of the estimate is outside.
-    let from = (f64::midpoint(low, high) - SPAN / 2.0).min(1.0 - SPAN).max(0.0).min(low);
+    let from = (f64::midpoint(low, high) - SPAN / 2.0).clamp(0.0, 1.0 - SPAN).min(low);
     Some((from, (from + SPAN).max(high)))
 }
 
