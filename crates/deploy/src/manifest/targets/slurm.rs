@@ -38,7 +38,7 @@ pub(super) fn script(deployment: &ModelDeployment) -> Result<Vec<ManifestFile>, 
     };
     let arguments: Vec<String> = deployment.arguments(&places).iter().map(quoted).collect();
     let own_name = if open {
-        format!("mkdir -p -m 700 {home}\nprintf 'hosts = [\"%s\"]\\n' \"$name\" >{config}\n")
+        format!("(umask 077 && mkdir -p {home})\nprintf 'hosts = [\"%s\"]\\n' \"$name\" >{config}\n")
     } else {
         String::new()
     };
