@@ -4,7 +4,9 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+    // At run time: a cached build script may have been compiled in another checkout.
+    let root = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let lock = Path::new(&root).join("../../Cargo.lock");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", lock.display());
     let out = env::var_os("OUT_DIR").unwrap_or_default();

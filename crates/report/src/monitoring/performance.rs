@@ -265,6 +265,7 @@ mod tests {
         PerformancePage {
             package: "m:1".into(),
             data: "<script>".into(),
+            reference: Some("<script>".into()),
             chunks: (0..chunks).map(chunk).collect(),
             metrics: (0..30).map(metric).collect(),
             changes: vec![PerformanceChange { detector: "<b>adwin".into(), ..PerformanceChange::default() }],
