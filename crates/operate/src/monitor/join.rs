@@ -49,7 +49,7 @@ impl FeedbackTargets {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(targets),
             Ok(found) if !found.is_file() => {
-                let what = if found.is_dir() { "it is a folder" } else { "it is no file" };
+                let what = if found.is_dir() { "it is a folder" } else { "it is not a file" };
                 return Err(failed(std::io::Error::other(what)));
             }
             found => found.map_err(failed)?,
@@ -88,7 +88,7 @@ impl FeedbackTargets {
     }
 
     /// Fills in the targets of rows by their requests: feedback goes before a target that is known already.
-    /// Those of `others`, rows of the data that are left out, are not unknown.
+    /// Requests of `others`, rows of the data that are left out, are not unknown.
     pub fn join(
         &mut self,
         requests: &[Option<(String, u64)>],
