@@ -8,6 +8,7 @@ pub mod alert;
 pub mod detect;
 mod drift;
 mod error;
+pub mod late;
 pub mod multivariate;
 pub mod performance;
 mod profile;

@@ -3,6 +3,7 @@
 mod document;
 mod drift;
 mod embeddings;
+mod forecasts;
 mod join;
 mod performance;
 mod relations;
@@ -12,6 +13,7 @@ mod service_log;
 pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, DriftedPart, measure_drift};
 pub use self::embeddings::EmbeddingOutcome;
+pub use self::forecasts::ForecastPerformance;
 pub use self::join::{FeedbackCounts, FeedbackTargets};
 pub use self::performance::{
     ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cupola_monitor::detect::{ChangeDetector, ChangeLevel, Detector, DetectorKind};
+use cupola_monitor::late::LateCounts;
 use cupola_monitor::performance::{
     Cbpe, ChunkPerformance, ChunkRows, Chunking, ClassifierRows, Dle, ErrorKind, ErrorRows,
     realised_classifier, realised_regressor,
@@ -12,6 +13,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::forecasts::{ForecastPerformance, measure_forecasts, tell_late};
 use super::join::{FeedbackCounts, FeedbackTargets};
 use crate::error::Error;
 
@@ -26,6 +28,8 @@ pub struct PerformanceRequest<'a> {
     pub reference: Option<&'a str>,
     /// Folder of feedback.
     pub feedback: PathBuf,
+    /// Table of the series with values that arrived after their prediction, for forecasts and windows.
+    pub targets: Option<&'a str>,
     /// Target; `None` for the first.
     pub target: Option<&'a str>,
     /// Division into chunks.
@@ -53,6 +57,12 @@ pub struct PerformanceOutcome {
     pub chunks: Vec<ChunkPerformance>,
     /// Changes of the errors of rows with a target, in order of time.
     pub changes: Vec<ErrorChanges>,
+    /// Counts of the values that were joined by series and time; `None` for rows without series.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateCounts>,
+    /// Performance by step ahead and by series; `None` unless the target is a forecast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<ForecastPerformance>,
     /// Omissions and oddities, in sentences.
     pub notes: Vec<String>,
 }
@@ -89,16 +99,22 @@ pub fn measure_performance(
     request: &PerformanceRequest<'_>,
 ) -> Result<PerformanceOutcome, Error> {
     let mut model = session.open_model(&request.model)?;
-    let asked =
-        OutcomeRequest { data: request.data, target: request.target, inputs: request.reference.is_some() };
+    if let Some(found) = measure_forecasts(session, &mut model, request)? {
+        return Ok(found);
+    }
+    let asked = OutcomeRequest {
+        data: request.data,
+        target: request.target,
+        inputs: request.reference.is_some(),
+        targets: request.targets,
+    };
     let mut rows = session.collect_outcomes(&mut model, asked)?;
     if rows.predicted.is_empty() {
         return Err(Error::NoRows { data: request.data.to_owned() });
     }
     let mut notes = Vec::new();
-    if rows.other_versions > 0 {
-        notes.push(format!("{} rows of other versions are left out", rows.other_versions));
-    }
+    tell_versions(rows.other_versions, &mut notes);
+    tell_late(rows.late.as_ref(), "windows", &mut notes);
     let path = request.feedback.join(format!("{}.jsonl", model.package.manifest.name));
     let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
     if let Some(requests) = rows.requests.take() {
@@ -108,11 +124,12 @@ pub fn measure_performance(
     }
     tell(&feedback.counts, &mut notes);
     let labelled = rows.targets.iter().flatten().count();
-    if labelled == 0 && request.reference.is_none() {
+    if labelled == 0 && request.reference.is_none() && request.targets.is_none() {
         return Err(Error::NoTargets { data: request.data.to_owned(), target: rows.target });
     }
     let reference = if let Some(data) = request.reference {
-        let asked = OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some() };
+        let asked =
+            OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some(), targets: None };
         Some(session.collect_outcomes(&mut model, asked)?)
     } else {
         notes.push(
@@ -144,11 +161,19 @@ pub fn measure_performance(
         feedback: feedback.counts,
         chunks: performance,
         changes: changes(&order, !rows.classes.is_empty()),
+        late: rows.late,
+        forecast: None,
         notes,
     })
 }
 
-fn tell(counts: &FeedbackCounts, notes: &mut Vec<String>) {
+pub(super) fn tell_versions(others: usize, notes: &mut Vec<String>) {
+    if others > 0 {
+        notes.push(format!("{others} rows of other versions are left out"));
+    }
+}
+
+pub(super) fn tell(counts: &FeedbackCounts, notes: &mut Vec<String>) {
     let told = [
         (counts.unknown, "rows of feedback belong to requests that the data does not have"),
         (
@@ -246,7 +271,7 @@ impl Measured<'_> {
 }
 
 /// A reference has no times of predictions, so periods become ten chunks.
-fn chunking_of_reference(chunking: Chunking) -> Chunking {
+pub(super) fn chunking_of_reference(chunking: Chunking) -> Chunking {
     if matches!(chunking, Chunking::Period(_)) { Chunking::default() } else { chunking }
 }
 
@@ -279,7 +304,10 @@ fn error_rows(rows: &OutcomeRows) -> ErrorRows {
 }
 
 /// Errors with their times, in order of time; rows without a time last.
-fn in_order(errors: &[Option<f64>], times: Option<&[Option<Timestamp>]>) -> Vec<(f64, Option<Timestamp>)> {
+pub(super) fn in_order(
+    errors: &[Option<f64>],
+    times: Option<&[Option<Timestamp>]>,
+) -> Vec<(f64, Option<Timestamp>)> {
     let time = |row: usize| times.and_then(|times| times.get(row).copied().flatten());
     let known = errors.iter().enumerate().filter_map(|(row, error)| Some(((*error)?, time(row))));
     let mut order: Vec<(f64, Option<Timestamp>)> = known.collect();
@@ -288,7 +316,7 @@ fn in_order(errors: &[Option<f64>], times: Option<&[Option<Timestamp>]>) -> Vec<
 }
 
 /// Alarms of the detectors that the errors fit.
-fn changes(errors: &[(f64, Option<Timestamp>)], bits: bool) -> Vec<ErrorChanges> {
+pub(super) fn changes(errors: &[(f64, Option<Timestamp>)], bits: bool) -> Vec<ErrorChanges> {
     if errors.is_empty() {
         return Vec::new();
     }
