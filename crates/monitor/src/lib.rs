@@ -8,7 +8,6 @@ pub mod alert;
 pub mod detect;
 mod drift;
 mod error;
-pub mod late;
 pub mod multivariate;
 pub mod performance;
 mod profile;
@@ -23,6 +22,7 @@ pub use drift::{
     MAX_DRIFTED_SHARE,
 };
 pub use error::Error;
+pub use performance::late;
 pub use profile::{
     CategoryReference, ColumnCollector, ColumnRole, ContentSample, NamedColumn, NumberReference,
     ObservedColumn, ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues,

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use cupola_monitor::late::{ActualValue, JoinedForecasts, LateCounts, SeriesPerformance, StepPerformance};
+use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast};
 use cupola_monitor::performance::AlertBand;
 use cupola_workflow::{CollectedForecasts, ForecastRequest, LoadedModel, Session};
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::join::{FeedbackCounts, FeedbackTargets};
-use super::performance::{
-    PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order, tell, tell_versions,
+use super::outcome::{
+    ForecastPerformance, PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order,
+    tell, tell_late, tell_versions,
 };
 use crate::error::Error;
 
@@ -19,27 +19,6 @@ use crate::error::Error;
 const SERIES: usize = 100;
 /// Hours by which a clock of a time zone may be ahead of UTC.
 const ZONE_HOURS: f64 = 14.0;
-
-/// Performance of forecasts by step ahead and by series.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ForecastPerformance {
-    /// Source of the values; `None` for those of the data and of feedback.
-    pub targets: Option<String>,
-    /// Number of rows ahead.
-    pub horizon: usize,
-    /// Usual step between two rows; `None` if the steps are the next rows, whatever their times.
-    pub step: Option<String>,
-    /// Coverage that the intervals promise; `None` without intervals.
-    pub coverage: Option<f64>,
-    /// Metrics of all steps that have a value.
-    pub overall: IndexMap<String, f64>,
-    /// Metrics of each step ahead.
-    pub steps: Vec<StepPerformance>,
-    /// Columns of the key of a series; empty for a single one.
-    pub keys: Vec<String>,
-    /// Metrics of the series with the largest errors.
-    pub series: Vec<SeriesPerformance>,
-}
 
 /// Measures the forecasts of a model; `None` if the target is not a forecast.
 ///
@@ -117,6 +96,14 @@ fn add_feedback(
     tell(&feedback.counts, notes);
     let mut values: HashMap<(Vec<String>, u64), f64> = HashMap::new();
     let mut order = Vec::new();
+    let is_unplaced =
+        |(own, list): &(&SeriesForecast, &Option<Vec<f64>>)| own.times.is_empty() && list.is_some();
+    let unplaced = rows.forecasts.iter().zip(&lists).filter(is_unplaced).count();
+    if unplaced > 0 {
+        notes.push(format!(
+            "{unplaced} lists of feedback do not join, since the series have no usual step; give --targets FILE"
+        ));
+    }
     for (forecast, list) in rows.forecasts.iter().zip(lists) {
         for (time, value) in forecast.times.iter().zip(list.into_iter().flatten()) {
             let place = (forecast.series.clone(), time.to_bits());
@@ -178,52 +165,4 @@ fn origins(joined: &JoinedForecasts, dates: bool) -> Option<Vec<Option<Timestamp
 #[allow(clippy::cast_precision_loss, reason = "milliseconds of this century are exact")]
 fn is_ahead_of_clock(rows: &CollectedForecasts, origin: f64, made: Option<i64>) -> bool {
     rows.dates && made.is_some_and(|made| origin > made as f64 / 1e3 + ZONE_HOURS * 3600.0)
-}
-
-/// Sentences on values that did not join, or joined oddly. `rows` are the predictions in words.
-pub(super) fn tell_late(counts: Option<&LateCounts>, rows: &str, notes: &mut Vec<String>) {
-    let Some(counts) = counts else { return };
-    if counts.joined == 0 {
-        notes.push(if counts.series_without_values == counts.series && counts.values > 0 {
-            format!("no series of the {rows} has a value; a key that the log has as a pseudonym (`[log] hash`) joins nothing")
-        } else {
-            format!("no value for the {rows} has arrived yet")
-        });
-    }
-    let told = [
-        (counts.pending, "steps are later than the last value of their series; they have no value yet"),
-        (counts.gaps, "steps have no value, though later ones of their series do"),
-        (counts.series_without_values, "series of the predictions have no value"),
-        (
-            counts.contradicting,
-            "values contradict an earlier one of the same series and time; the last one counts",
-        ),
-        (counts.repeated, "values repeat an earlier one of the same series and time"),
-        (counts.incomplete, "rows of the values have no series, time or value"),
-        (counts.unordered, "rows of the values are earlier than one before them; they are sorted by time"),
-        (counts.between_steps, "values lie between two steps of a forecast, and join none"),
-        (counts.repeated_forecasts, "forecasts were made again from the same time; the last one counts"),
-        (counts.backward, "forecasts are from an earlier time than one made before them"),
-        (counts.ahead_of_clock, "forecasts are from a time later than their prediction; check the clocks"),
-    ];
-    notes.extend(told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notes_tell_all_that_did_not_join() {
-        let counts = LateCounts { steps: 3, joined: 1, pending: 1, gaps: 1, ..LateCounts::default() };
-        let mut notes = Vec::new();
-        tell_late(Some(&counts), "forecasts", &mut notes);
-        assert_eq!(notes.len(), 2, "{notes:?}");
-        let counts = LateCounts { series: 2, series_without_values: 2, values: 5, ..LateCounts::default() };
-        let mut notes = Vec::new();
-        tell_late(Some(&counts), "forecasts", &mut notes);
-        assert!(notes[0].contains("pseudonym") && notes[1].starts_with("2 series"), "{notes:?}");
-        tell_late(None, "forecasts", &mut notes);
-        assert_eq!(notes.len(), 2);
-    }
 }

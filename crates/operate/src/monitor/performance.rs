@@ -1,93 +1,20 @@
 //! Performance of a model on data of its use: realised where targets are known, estimated where not.
 
-use std::path::PathBuf;
-
-use cupola_monitor::detect::{ChangeDetector, ChangeLevel, Detector, DetectorKind};
-use cupola_monitor::late::LateCounts;
 use cupola_monitor::performance::{
     Cbpe, ChunkPerformance, ChunkRows, Chunking, ClassifierRows, Dle, ErrorKind, ErrorRows,
     realised_classifier, realised_regressor,
 };
-use cupola_workflow::{ErrorModel, ModelSelection, OutcomeRequest, OutcomeRows, Session};
+use cupola_workflow::{ErrorModel, OutcomeRequest, OutcomeRows, Session};
 use indexmap::IndexMap;
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::forecasts::{ForecastPerformance, measure_forecasts, tell_late};
-use super::join::{FeedbackCounts, FeedbackTargets};
+use super::forecasts::measure_forecasts;
+use super::join::FeedbackTargets;
+use super::outcome::{
+    PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order, tell, tell_late,
+    tell_versions,
+};
 use crate::error::Error;
-
-/// Model, data and divisions to measure.
-#[derive(Debug, Clone)]
-pub struct PerformanceRequest<'a> {
-    /// Model.
-    pub model: ModelSelection,
-    /// Prediction log, or any data that the model predicts: a source as in a config.
-    pub data: &'a str,
-    /// Rows with targets that the model was not trained on, for estimates and thresholds.
-    pub reference: Option<&'a str>,
-    /// Folder of feedback.
-    pub feedback: PathBuf,
-    /// Table of the series with values that arrived after their prediction, for forecasts and windows.
-    pub targets: Option<&'a str>,
-    /// Target; `None` for the first.
-    pub target: Option<&'a str>,
-    /// Division into chunks.
-    pub chunking: Chunking,
-}
-
-/// Performance by chunk, and the changes of the errors.
-#[derive(Debug, Clone, Serialize)]
-pub struct PerformanceOutcome {
-    /// `NAME:VERSION`
-    pub package: String,
-    /// Source of the data.
-    pub data: String,
-    /// Target.
-    pub target: String,
-    /// Rows of the data.
-    pub rows: usize,
-    /// Rows with a target.
-    pub labelled: usize,
-    /// Source of the reference.
-    pub reference: Option<String>,
-    /// Counts of the feedback by its fate.
-    pub feedback: FeedbackCounts,
-    /// Chunks in order.
-    pub chunks: Vec<ChunkPerformance>,
-    /// Changes of the errors of rows with a target, in order of time.
-    pub changes: Vec<ErrorChanges>,
-    /// Counts of the values that were joined by series and time; `None` for rows without series.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub late: Option<LateCounts>,
-    /// Performance by step ahead and by series; `None` unless the target is a forecast.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forecast: Option<ForecastPerformance>,
-    /// Omissions and oddities, in sentences.
-    pub notes: Vec<String>,
-}
-
-/// Alarms of a detector on the errors.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ErrorChanges {
-    /// Detector.
-    pub detector: DetectorKind,
-    /// Errors that it saw.
-    pub seen: usize,
-    /// Alarms in order.
-    pub drifts: Vec<ErrorChange>,
-    /// State after the last error.
-    pub level: ChangeLevel,
-}
-
-/// An alarm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ErrorChange {
-    /// Number of the error in the order of time, from 0.
-    pub index: usize,
-    /// Time of the prediction in ISO 8601, if the data has one.
-    pub time: Option<String>,
-}
 
 /// Measures the performance of a model. All rows are in memory at once.
 ///
@@ -165,25 +92,6 @@ pub fn measure_performance(
         forecast: None,
         notes,
     })
-}
-
-pub(super) fn tell_versions(others: usize, notes: &mut Vec<String>) {
-    if others > 0 {
-        notes.push(format!("{others} rows of other versions are left out"));
-    }
-}
-
-pub(super) fn tell(counts: &FeedbackCounts, notes: &mut Vec<String>) {
-    let told = [
-        (counts.unknown, "rows of feedback belong to requests that the data does not have"),
-        (
-            counts.contradicting,
-            "lines of feedback contradict an earlier one of the same row; the last one counts",
-        ),
-        (counts.repeated, "lines of feedback repeat an earlier one"),
-        (counts.damaged, "lines of the feedback are damaged and left out"),
-    ];
-    notes.extend(told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
 }
 
 /// Rows, their chunks, and the reference.
@@ -270,11 +178,6 @@ impl Measured<'_> {
     }
 }
 
-/// A reference has no times of predictions, so periods become ten chunks.
-pub(super) fn chunking_of_reference(chunking: Chunking) -> Chunking {
-    if matches!(chunking, Chunking::Period(_)) { Chunking::default() } else { chunking }
-}
-
 /// Rows of a classifier, and the number of targets of unknown classes. A row without a prediction counts as incomplete.
 fn classifier_rows(rows: &OutcomeRows) -> Result<(ClassifierRows, usize), Error> {
     let numbers = rows.class_numbers();
@@ -303,39 +206,10 @@ fn error_rows(rows: &OutcomeRows) -> ErrorRows {
     }
 }
 
-/// Errors with their times, in order of time; rows without a time last.
-pub(super) fn in_order(
-    errors: &[Option<f64>],
-    times: Option<&[Option<Timestamp>]>,
-) -> Vec<(f64, Option<Timestamp>)> {
-    let time = |row: usize| times.and_then(|times| times.get(row).copied().flatten());
-    let known = errors.iter().enumerate().filter_map(|(row, error)| Some(((*error)?, time(row))));
-    let mut order: Vec<(f64, Option<Timestamp>)> = known.collect();
-    order.sort_by_key(|(_, time)| time.map_or((1, Timestamp::MIN), |time| (0, time)));
-    order
-}
-
-/// Alarms of the detectors that the errors fit.
-pub(super) fn changes(errors: &[(f64, Option<Timestamp>)], bits: bool) -> Vec<ErrorChanges> {
-    if errors.is_empty() {
-        return Vec::new();
-    }
-    let fitting = DetectorKind::ALL.into_iter().filter(|kind| bits || !kind.needs_bits());
-    let run = |kind: DetectorKind| {
-        let mut detector = Detector::new(kind);
-        let mut drifts = Vec::new();
-        for (index, (error, time)) in errors.iter().enumerate() {
-            if detector.observe(*error) == ChangeLevel::Drift {
-                drifts.push(ErrorChange { index, time: time.map(|time| time.to_string()) });
-            }
-        }
-        ErrorChanges { detector: kind, seen: errors.len(), drifts, level: detector.level() }
-    };
-    fitting.map(run).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use cupola_monitor::detect::DetectorKind;
+
     use super::*;
 
     #[test]

@@ -136,8 +136,9 @@ impl Session<'_> {
 
     /// Prediction log with the lists of a forecast; `None` for any other source.
     fn read_log(&self, data: &str, plan: &Plan, target: &str) -> Result<Option<ForecastLog>, Error> {
-        let is_log = files_of(data) != data || data.ends_with(".parquet");
-        if !is_log {
+        // A table of text is not read twice.
+        let may_be_log = data.contains(".parquet") || std::path::Path::new(data).is_dir();
+        if !may_be_log {
             return Ok(None);
         }
         let table = self.read_table(&Source::One(files_of(data)), plan)?;

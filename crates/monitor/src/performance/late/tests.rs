@@ -4,7 +4,7 @@ use super::*;
 use crate::performance::{ChunkPeriod, Chunking};
 
 fn golden() -> Value {
-    serde_json::from_str(include_str!("../golden/late.json")).unwrap()
+    serde_json::from_str(include_str!("../../golden/late.json")).unwrap()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
