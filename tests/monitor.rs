@@ -1,5 +1,6 @@
 mod content;
 mod faults;
+mod late;
 
 use serde_json::Value;
 

@@ -22,6 +22,7 @@ pub use drift::{
     MAX_DRIFTED_SHARE,
 };
 pub use error::Error;
+pub use performance::late;
 pub use profile::{
     CategoryReference, ColumnCollector, ColumnRole, ContentSample, NamedColumn, NumberReference,
     ObservedColumn, ObservedKind, ObservedValues, ReferenceColumn, ReferenceProfile, ReferenceValues,

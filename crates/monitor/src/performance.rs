@@ -10,6 +10,7 @@ mod cbpe;
 mod chunks;
 mod classified;
 mod dle;
+pub mod late;
 mod realised;
 mod sampling;
 mod threshold;

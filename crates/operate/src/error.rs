@@ -97,6 +97,15 @@ pub enum Error {
         /// Name of the target.
         target: String,
     },
+    /// Forecasts without values.
+    #[error(
+        "{data} has forecasts, but not what came of them: give the table of the series with --targets FILE, or feedback \
+         with --feedback DIR"
+    )]
+    NoLateTargets {
+        /// Source.
+        data: String,
+    },
 }
 
 impl Error {
@@ -109,6 +118,7 @@ impl Error {
             Self::Monitor(_)
             | Self::Feedback { .. }
             | Self::NoTargets { .. }
+            | Self::NoLateTargets { .. }
             | Self::NoReferenceRows
             | Self::NoReferenceEmbeddings
             | Self::Threshold { .. }

@@ -3,7 +3,9 @@
 mod document;
 mod drift;
 mod embeddings;
+mod forecasts;
 mod join;
+mod outcome;
 mod performance;
 mod relations;
 mod replicas;
@@ -13,8 +15,9 @@ pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, DriftedPart, measure_drift};
 pub use self::embeddings::EmbeddingOutcome;
 pub use self::join::{FeedbackCounts, FeedbackTargets};
-pub use self::performance::{
-    ErrorChange, ErrorChanges, PerformanceOutcome, PerformanceRequest, measure_performance,
+pub use self::outcome::{
+    ErrorChange, ErrorChanges, ForecastPerformance, PerformanceOutcome, PerformanceRequest,
 };
+pub use self::performance::measure_performance;
 pub use self::replicas::merge_states;
 pub use self::service_log::{ServiceChunk, ServiceLog, ServiceLogRequest, read_service_log};

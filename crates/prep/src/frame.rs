@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::frame::meaning::ExactColumns;
 pub(crate) use crate::frame::meaning::shortened;
 
+pub use self::arrow::list_column;
 pub use self::column::{Column, NotANumber};
 pub(crate) use self::values::{SEND_TRAINED_COLUMNS, finite, required};
 

@@ -41,10 +41,10 @@ pub use features::{
     inspect_columns, is_identifier, resolve,
 };
 pub use frame::meaning::{ColumnReading, ExactColumns, ValueRule, ValueRules};
-pub use frame::{Column, Frame, NotANumber};
+pub use frame::{Column, Frame, NotANumber, list_column};
 pub use plan::{
     Augmenter, ColumnPlaces, ColumnType, GroupScores, InputColumn, JoinedPlan, MemberPlaces, OutputColumn,
-    Plan, SealedUncertainty, SeriesLabel, Signature, TargetScores, TreeColumn,
+    Plan, SealedUncertainty, SeriesLabel, SeriesPoints, Signature, TargetScores, TreeColumn,
 };
 pub use prepare::{
     AuditBuilder, AuditColumn, AuditRows, AuditSample, AuditValues, EmptyFold, FoldedRows, FrameStream,

@@ -8,6 +8,7 @@ mod members;
 mod places;
 mod pretrained;
 mod series;
+mod series_points;
 mod signature;
 mod uncertainty;
 
@@ -32,6 +33,7 @@ pub use self::members::{JoinedPlan, MemberPlaces};
 pub use self::places::ColumnPlaces;
 pub use self::pretrained::TreeColumn;
 pub use self::series::SeriesLabel;
+pub use self::series_points::SeriesPoints;
 pub use self::signature::{ColumnType, InputColumn, OutputColumn, Signature};
 pub use self::uncertainty::{GroupScores, SealedUncertainty, TargetScores};
 

@@ -27,8 +27,9 @@ use crate::frame::meaning::ValueRules;
 pub use self::frequency::Frequency;
 pub use self::order::{TimeGrid, time_grid, time_order};
 pub use self::series_order::SeriesOrder;
-pub(crate) use self::series_order::{OneSeries, SeriesRows};
+pub(crate) use self::series_order::{OneSeries, SeriesRows, series_keys};
 pub(crate) use self::splitter::RowSplitter;
+pub(crate) use self::times::{ORDER_COLUMNS, Times};
 pub(crate) use self::whole_groups::check_whole_groups;
 
 /// Split that a row belongs to.

@@ -26,9 +26,9 @@ pub use document::{
 };
 pub use markdown::markdown;
 pub use monitoring::{
-    MonitoredChunk, MonitoredColumn, MonitoredEmbeddings, MonitoredMethod, MonitoredRelations,
-    MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage,
-    PerformanceValue, monitoring_html, performance_html,
+    ForecastPage, ForecastRow, MonitoredChunk, MonitoredColumn, MonitoredEmbeddings, MonitoredMethod,
+    MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk,
+    PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html, performance_html,
 };
 pub use page::{PAGE_BYTES, html};
 pub use study::{StudyKey, StudyMetric, StudyPage, StudyTrial, StudyValue, study_html};

@@ -6,8 +6,8 @@ mod relations;
 
 pub use self::page::monitoring_html;
 pub use self::performance::{
-    PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage, PerformanceValue,
-    performance_html,
+    ForecastPage, ForecastRow, PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage,
+    PerformanceValue, performance_html,
 };
 
 /// Drift of the data of a model.

@@ -73,6 +73,39 @@ pub enum Error {
         /// Name of the target.
         target: String,
     },
+    /// Late targets of series without times.
+    #[error(
+        "the rows of `{target}` have no column of times, so values do not join them; train with `time` under `[series]`"
+    )]
+    NoSeriesTime {
+        /// Name of the target.
+        target: String,
+    },
+    /// Late targets of a model whose rows are no series.
+    #[error(
+        "--targets joins by series and time, but each row of `{target}` is predicted by itself; send targets as \
+         feedback, or give data with the column of the target"
+    )]
+    NoSeries {
+        /// Name of the target.
+        target: String,
+    },
+    /// A table of late targets without their column.
+    #[error("the targets have no column `{column}`; give the table of the series with --targets FILE")]
+    NoLateColumn {
+        /// Name of the column.
+        column: String,
+    },
+    /// A late target that is not a number.
+    #[error("row {row} of the targets, column `{column}`: {why}; fix it, or leave it empty")]
+    LateValue {
+        /// Number of the row, from 1.
+        row: usize,
+        /// Name of the column.
+        column: String,
+        /// Reason.
+        why: String,
+    },
     /// A file that the user named cannot be read.
     #[error("failed to read {path}: {source}; check the path")]
     Read {
@@ -332,6 +365,10 @@ impl Error {
             | Self::UnknownTarget { .. }
             | Self::NoEmbeddings { .. }
             | Self::RankingOutcomes { .. }
+            | Self::NoSeriesTime { .. }
+            | Self::NoSeries { .. }
+            | Self::NoLateColumn { .. }
+            | Self::LateValue { .. }
             | Self::Tune { .. }
             | Self::Read { .. }
             | Self::Memory { .. }

@@ -5,12 +5,16 @@ use cupola_monitor::multivariate::{MultivariateDrift, ReconstructionChunk};
 use cupola_monitor::performance::MetricEstimate;
 use cupola_monitor::{ColumnDrift, ColumnRole, DriftPicture};
 use cupola_report::{
-    MonitoredChunk, MonitoredColumn, MonitoredEmbeddings, MonitoredMethod, MonitoredRelations,
-    MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk, PerformanceMetric, PerformancePage,
-    PerformanceValue, monitoring_html, performance_html, row_count,
+    ForecastPage, ForecastRow, MonitoredChunk, MonitoredColumn, MonitoredEmbeddings, MonitoredMethod,
+    MonitoredRelations, MonitoredShape, MonitoringPage, PerformanceChange, PerformanceChunk,
+    PerformanceMetric, PerformancePage, PerformanceValue, monitoring_html, performance_html, row_count,
 };
+use indexmap::IndexMap;
 
-use super::{DriftOutcome, DriftReference, DriftedPart, EmbeddingOutcome, ErrorChanges, PerformanceOutcome};
+use super::{
+    DriftOutcome, DriftReference, DriftedPart, EmbeddingOutcome, ErrorChanges, ForecastPerformance,
+    PerformanceOutcome,
+};
 
 /// Self-contained HTML page of at most 2 MB.
 pub fn drift_page(outcome: &DriftOutcome) -> String {
@@ -146,8 +150,37 @@ pub fn performance_page(outcome: &PerformanceOutcome) -> String {
             .collect(),
         metrics: names.into_iter().map(metric).collect(),
         changes: outcome.changes.iter().map(change).collect(),
+        forecast: outcome.forecast.as_ref().map(|own| forecast(own, outcome)),
         notes: outcome.notes.clone(),
     })
+}
+
+fn forecast(own: &ForecastPerformance, outcome: &PerformanceOutcome) -> ForecastPage {
+    let counts = outcome.late.unwrap_or_default();
+    let metrics: Vec<String> = own.overall.keys().cloned().collect();
+    let row = |label: String, [joined, missing]: [usize; 2], values: &IndexMap<String, f64>| ForecastRow {
+        label,
+        joined: joined as u64,
+        missing: missing as u64,
+        values: metrics.iter().map(|name| values.get(name).copied()).collect(),
+    };
+    ForecastPage {
+        joined: counts.joined,
+        missing: counts.steps - counts.joined,
+        coverage: own.coverage,
+        steps: own
+            .steps
+            .iter()
+            .map(|step| row(step.step.to_string(), [step.joined, step.missing], &step.metrics))
+            .collect(),
+        keys: own.keys.clone(),
+        series: own
+            .series
+            .iter()
+            .map(|one| row(one.series.join(", "), [one.joined, one.missing], &one.metrics))
+            .collect(),
+        metrics,
+    }
 }
 
 fn value(own: &MetricEstimate) -> PerformanceValue {

@@ -109,7 +109,25 @@ impl FeedbackTargets {
     }
 }
 
-/// Text of a value in the form that names a class: `3.0` is `3`.
+impl FeedbackTargets {
+    /// Lists of numbers for rows by their requests, such as the values that a forecast was about; a value that is no list is
+    /// one of a single number. Requests of `others` are not unknown.
+    pub fn join_lists(
+        &mut self,
+        requests: &[Option<(String, u64)>],
+        others: &[(String, u64)],
+    ) -> Vec<Option<Vec<f64>>> {
+        let mut texts = vec![None; requests.len()];
+        self.join(requests, others, &mut texts);
+        let list = |text: String| match serde_json::from_str(&text).ok()? {
+            Value::Array(values) => Some(values.iter().map(|own| own.as_f64().unwrap_or(f64::NAN)).collect()),
+            value => value.as_f64().map(|value| vec![value]),
+        };
+        texts.into_iter().map(|text| text.and_then(list)).collect()
+    }
+}
+
+/// Text of a value in the form that names a class: `3.0` is `3`. A list is JSON.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -117,6 +135,7 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => {
             Some(number.as_f64().map_or_else(|| number.to_string(), |number| number.to_string()))
         }
+        Value::Array(values) if values.iter().all(Value::is_number) => Some(value.to_string()),
         _ => None,
     }
 }
@@ -159,6 +178,11 @@ mod tests {
             FeedbackCounts { lines: 6, damaged: 1, repeated: 1, contradicting: 1, unknown: 1, joined: 2 };
         assert_eq!(feedback.counts, counts);
         let missing = FeedbackTargets::read(&folder.path().join("none.jsonl"), "y").unwrap();
+        std::fs::write(&path, line("a", 1, "[1, 2.5]") + &line("b", 1, "3") + &line("c", 1, "\"x\""))
+            .unwrap();
+        let mut lists = FeedbackTargets::read(&path, "y").unwrap();
+        let found = lists.join_lists(&[key("a", 1), key("b", 1), key("c", 1), None], &[]);
+        assert_eq!(found, [Some(vec![1.0, 2.5]), Some(vec![3.0]), None, None]);
         assert_eq!(missing.counts, FeedbackCounts::default());
     }
 

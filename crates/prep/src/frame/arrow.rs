@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, SchemaRef, TimeUnit, UInt64Type};
 use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
 
 use self::text::{texts, wall_clock};
 use super::Column;
@@ -69,6 +70,25 @@ pub(super) fn column<'a>(
     // A time of day and a duration are numbers of seconds, not points in time.
     let time = matches!(kind, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
     Ok(Some(Column::Number { values: values.into(), time }))
+}
+
+/// Column of lists of numbers, such as the forecasts of a log: a list for each row, `None` where it is missing. `None`
+/// without such a column.
+pub fn list_column(schema: &SchemaRef, batches: &[RecordBatch], name: &str) -> Option<Vec<Option<Vec<f64>>>> {
+    let (index, field) = schema.column_with_name(name)?;
+    let (DataType::List(_) | DataType::LargeList(_)) = field.data_type() else { return None };
+    let item = Field::new_list_field(DataType::Float64, true);
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for batch in batches {
+        let lists = cast(batch.column(index), &DataType::List(Arc::new(item.clone()))).ok()?;
+        let row = |list: Option<ArrayRef>| {
+            let list = list?;
+            let values = list.as_primitive::<Float64Type>().iter();
+            Some(values.map(|value| value.unwrap_or(f64::NAN)).collect())
+        };
+        rows.extend(lists.as_list::<i32>().iter().map(row));
+    }
+    Some(rows)
 }
 
 /// `true` if an array has integers beyond 2^53, of which several are the same 64-bit float.

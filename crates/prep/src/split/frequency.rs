@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series_order::{SeriesOrder, SeriesRows};
 use super::steps::{DAY, is_close, most_frequent, weekday};
+use super::times::of_civil;
 use crate::frame::{Column, Frame};
 
 /// Share of the steps that must have the usual length.
@@ -129,6 +130,18 @@ impl Frequency {
         }
     }
 
+    /// The `horizon` times after another: seconds since 1970, or numbers for steps without a unit. `None` beyond the years
+    /// that have four digits.
+    pub(crate) fn seconds_after(self, time: f64, horizon: usize) -> Option<Vec<f64>> {
+        if let Self::Number { step } = self {
+            #[allow(clippy::cast_precision_loss, reason = "steps of a forecast")]
+            let at = |ahead: usize| time + step * ahead as f64;
+            return Some((1..=horizon).map(at).collect());
+        }
+        let clock = clock_at(time)?;
+        (1..=horizon).map(|ahead| self.after(clock, ahead).and_then(of_civil)).collect()
+    }
+
     /// The `horizon` times after the one in a row, written as that one is; `None` if the row has no readable time.
     pub(crate) fn times_after(
         self,
@@ -207,7 +220,11 @@ mod tests {
         let frequency = Frequency::of(&found).unwrap();
         let last = *found.series[0].rows.last().unwrap();
         let time = found.times.unwrap().values[last];
-        (frequency.to_string(), frequency.times_after(&order, &frame, last, time, 2).unwrap())
+        let ahead = frequency.times_after(&order, &frame, last, time, 2).unwrap();
+        let written = Frame::default().with("t", Column::texts(ahead.iter().map(Some)));
+        let read = order.rows(&written).unwrap().times.unwrap().values;
+        assert_eq!(frequency.seconds_after(time, 2).unwrap(), read, "{texts:?}");
+        (frequency.to_string(), ahead)
     }
 
     #[test]

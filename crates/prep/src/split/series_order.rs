@@ -63,12 +63,8 @@ impl SeriesOrder {
     pub(crate) fn rows(&self, frame: &Frame) -> Result<SeriesRows, Error> {
         let times =
             self.time.as_ref().map(|time| Times::of(frame, time, self.format.as_deref())).transpose()?;
-        let keys = self.keys.iter().map(|key| frame.require(key, ORDER_COLUMNS));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?;
         let (mut series, mut incomplete) = (IndexMap::<Vec<String>, Vec<usize>>::new(), Vec::new());
-        for row in 0..frame.rows() {
-            let key: Option<Vec<String>> =
-                keys.iter().map(|column| column.text(row).map(std::borrow::Cow::into_owned)).collect();
+        for (row, key) in series_keys(&self.keys, frame)?.into_iter().enumerate() {
             let timed = times.as_ref().is_none_or(|times| !times.values[row].is_nan());
             match key.filter(|_| timed) {
                 Some(key) => series.entry(key).or_default().push(row),
@@ -125,6 +121,17 @@ impl SeriesOrder {
             remedy: format!("{remedy}, or remove equal rows with `clean.duplicates`"),
         })
     }
+}
+
+/// Values of the key columns of each row; `None` where one is missing.
+///
+/// # Errors
+/// [`Error::Column`] for a missing column.
+pub(crate) fn series_keys(keys: &[String], frame: &Frame) -> Result<Vec<Option<Vec<String>>>, Error> {
+    let columns = keys.iter().map(|key| frame.require(key, ORDER_COLUMNS));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let key = |row| columns.iter().map(|column| column.text(row).map(std::borrow::Cow::into_owned)).collect();
+    Ok((0..frame.rows()).map(key).collect())
 }
 
 /// Column of times of a run, and the format of its texts.

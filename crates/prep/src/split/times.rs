@@ -12,7 +12,7 @@ use crate::frame::{Column, Frame};
 const FORMATS: [&str; 4] = ["%Y-%m", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S"];
 
 /// Remedy for a missing column of times or keys.
-pub(super) const ORDER_COLUMNS: &str =
+pub(crate) const ORDER_COLUMNS: &str =
     "check `[split]` and `[series]`, and send the column with every row of a prediction";
 
 /// Times of a column.
@@ -134,7 +134,8 @@ fn formatted(text: &str, format: &str) -> Option<f64> {
     of_civil(found.to_datetime().unwrap_or_else(|_| date.at(0, 0, 0, 0)))
 }
 
-fn of_civil(civil: DateTime) -> Option<f64> {
+/// Seconds since 1970 of a clock in UTC.
+pub(super) fn of_civil(civil: DateTime) -> Option<f64> {
     Some(of_instant(civil.to_zoned(TimeZone::UTC).ok()?.timestamp()))
 }
 

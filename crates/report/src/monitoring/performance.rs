@@ -2,9 +2,12 @@
 
 mod alerts;
 mod bounded;
+mod forecast;
 
 use self::alerts::alert_count;
 use self::bounded::bounded_range;
+pub use self::forecast::{ForecastPage, ForecastRow};
+use self::forecast::{forecast_header, series, steps};
 use crate::page::markup::{Cell, Room, dim, figure, further, grid, table, tight_table};
 use crate::page::{FRAME, PAGE_BYTES, Section, assemble};
 use crate::plot::{Axis, Plot, Series, Shape};
@@ -38,6 +41,8 @@ pub struct PerformancePage {
     pub metrics: Vec<PerformanceMetric>,
     /// Changes of the errors by detector.
     pub changes: Vec<PerformanceChange>,
+    /// Performance by step ahead and by series; `None` unless the target is a forecast.
+    pub forecast: Option<ForecastPage>,
     /// Sentences about what was left out.
     pub notes: Vec<String>,
 }
@@ -124,6 +129,10 @@ pub fn performance_html(page: &PerformancePage) -> String {
         Dashed: thresholds. Dots: chunks outside of them.");
     let left = further(page.metrics.len(), METRICS, "metric");
     add("Metrics", if figures.is_empty() { figures } else { grid(&[figures]) + &legend + &left });
+    if let Some(forecast) = &page.forecast {
+        add("Steps ahead", room.take(steps(forecast)));
+        add("Series", room.take(series(forecast)));
+    }
     add("Changes of the errors", room.take(changes(page)));
     add("Chunks", room.take(chunks(page)));
     assemble(&format!("{} performance", escape(&cut(&page.package, 80))), &header, &sections)
@@ -133,11 +142,16 @@ fn header(page: &PerformancePage) -> String {
     let mut html =
         format!("<header><p class=\"dim\">Performance of a model</p><h1>{}</h1>", name(&page.package));
     html += &alert_count(page);
-    let rows = several(page.rows, "row");
+    let rows = several(page.rows, if page.forecast.is_some() { "forecast" } else { "row" });
     let target = name(&page.target);
     html += &format!("<p>The target {target} is known for {} of {rows}.</p>", count(page.labelled));
+    html += &page.forecast.as_ref().map(forecast_header).unwrap_or_default();
     let data = escape(&cut(&page.data, 200));
     html += &dim(&match &page.reference {
+        Some(reference) if page.forecast.is_some() => format!(
+            "Data: <bdi>{data}</bdi>. Thresholds come from <bdi>{}</bdi>.",
+            escape(&cut(reference, 200))
+        ),
         Some(reference) => format!(
             "Data: <bdi>{data}</bdi>. Estimates and thresholds come from <bdi>{}</bdi>.",
             escape(&cut(reference, 200))
@@ -206,7 +220,10 @@ fn changes(page: &PerformancePage) -> String {
         ]
     });
     table(&head, rows)
-        + &dim("Detectors see the errors of the rows with a target, one by one in order of time.")
+        + &dim(match page.forecast {
+            Some(_) => "Detectors see the mean absolute error of each forecast, one by one in order of time.",
+            None => "Detectors see the errors of the rows with a target, one by one in order of time.",
+        })
 }
 
 fn chunks(page: &PerformancePage) -> String {
@@ -266,6 +283,7 @@ mod tests {
             package: "m:1".into(),
             data: "<script>".into(),
             reference: Some("<script>".into()),
+            forecast: Some(forecast::tests::page(chunks)),
             chunks: (0..chunks).map(chunk).collect(),
             metrics: (0..30).map(metric).collect(),
             changes: vec![PerformanceChange { detector: "<b>adwin".into(), ..PerformanceChange::default() }],

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cupola_prep::Predictions;
-use cupola_runtime::PredictInput;
+use cupola_runtime::{IntervalRequest, LoadedPackage, PredictInput};
 
 pub use self::columns::{RecordedColumn, RecordedValues};
 pub use self::pseudonym::Pseudonyms;
@@ -80,9 +80,16 @@ impl RecordSampler {
         if predictions.is_empty() || !self.includes(request_id) {
             return;
         }
-        let signature = &version.model.signature;
-        let mut columns = columns::of_inputs(signature, input, predictions.len(), &self.privacy);
+        let model = &version.model;
+        let signature = &model.signature;
+        let rows = recorded_rows(model, input, predictions.len());
+        let mut columns = columns::of_inputs(signature, input, &rows, &self.privacy);
         columns.extend(columns::of_predictions(signature, predictions, &self.privacy));
+        columns.extend(columns::of_bounds(
+            &with_intervals(model, input, predictions),
+            signature,
+            &self.privacy,
+        ));
         self.recorder.record(PredictionRecord {
             request: request_id.to_owned(),
             model: version.manifest.name.clone(),
@@ -92,5 +99,35 @@ impl RecordSampler {
             rows: predictions.len(),
             columns,
         });
+    }
+}
+
+/// Row of the input that each prediction belongs to: a windowed prediction is made of several rows of a series, and belongs
+/// to the last of them.
+fn recorded_rows(model: &LoadedPackage, input: &PredictInput, predictions: usize) -> Vec<usize> {
+    let ends = match input {
+        PredictInput::Frame(frame) => model.plan.window_ends(frame).ok().flatten(),
+        _ => None,
+    };
+    ends.filter(|ends| ends.len() == predictions).unwrap_or_else(|| {
+        let rows = input.rows(model.signature.inputs.len());
+        (rows.saturating_sub(predictions)..rows).collect()
+    })
+}
+
+/// Forecasts with intervals of the coverage that the model was trained with; empty for a model without them.
+fn with_intervals(
+    model: &LoadedPackage,
+    input: &PredictInput,
+    predictions: &[Predictions],
+) -> Vec<Predictions> {
+    let Some(coverage) = model.horizon().and_then(|_| model.interval_coverage(IntervalRequest::Sealed).ok())
+    else {
+        return Vec::new();
+    };
+    let mut own = predictions.to_vec();
+    match model.add_intervals(coverage, input, &mut own) {
+        Ok(()) => own,
+        Err(_) => Vec::new(),
     }
 }

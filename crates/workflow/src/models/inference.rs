@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cupola_datasets::LoadRequest;
+use cupola_datasets::{LoadRequest, Table};
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
 use cupola_registry::Package;
@@ -204,14 +204,33 @@ impl Session<'_> {
     /// # Errors
     /// Sources that cannot be read.
     pub fn read_rows(&self, source: &Source, plan: &Plan) -> Result<InputRows, Error> {
-        in_fitting_spelling(source, plan, &|data| self.read_as(data, plan), &|rows| {
-            !lacks_column(plan, &|name| rows.frame.get(name).is_some())
-        })
+        self.read_rows_with(source, plan, &|frame| !lacks_column(plan, &|name| frame.get(name).is_some()))
+    }
+
+    /// [`Self::read_rows`] of rows that are complete by another rule.
+    pub(crate) fn read_rows_with(
+        &self,
+        source: &Source,
+        plan: &Plan,
+        is_complete: &dyn Fn(&Frame) -> bool,
+    ) -> Result<InputRows, Error> {
+        in_fitting_spelling(source, plan, &|data| self.read_as(data, plan), &|rows| is_complete(&rows.frame))
     }
 
     fn read_as(&self, data: &Data, plan: &Plan) -> Result<InputRows, Error> {
+        let table = self.load_table(data)?;
+        let frame = Frame::from_batches(&table.schema, &table.batches, &plan.exact_columns())?;
+        Ok(InputRows { frame, origin: table.origin, files: Vec::new() })
+    }
+
+    /// Table of a source with plain spelling, with its columns of lists.
+    pub(crate) fn read_table(&self, source: &Source, plan: &Plan) -> Result<Table, Error> {
+        self.load_table(&Data::plain(source.clone(), &plan.null_texts))
+    }
+
+    fn load_table(&self, data: &Data) -> Result<Table, Error> {
         let (roots, watch) = ([PathBuf::from(".")], CollectionEvents(self.observer));
-        let table = cupola_datasets::load(&LoadRequest {
+        Ok(cupola_datasets::load(&LoadRequest {
             source: &data.source,
             data,
             expect: &[],
@@ -219,8 +238,6 @@ impl Session<'_> {
             home: self.home.root(),
             progress: &watch,
             texts: TextColumns::All,
-        })?;
-        let frame = Frame::from_batches(&table.schema, &table.batches, &plan.exact_columns())?;
-        Ok(InputRows { frame, origin: table.origin, files: Vec::new() })
+        })?)
     }
 }

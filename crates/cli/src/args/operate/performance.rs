@@ -11,6 +11,7 @@ use crate::args::ModelArgs;
 Examples:
   cupola monitor performance --model churn --data .cupola/predictions/churn/3
   cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week
+  cupola monitor performance --model sales --data .cupola/predictions/sales/2 --targets sales.csv --chunks week
   cupola monitor performance --model churn --log --chunks day
   cupola monitor performance --model churn --data today.csv --out drift     a page to look at, drift/performance.html")]
 pub struct MonitorPerformanceArgs {
@@ -26,7 +27,7 @@ pub struct MonitorPerformanceArgs {
         value_name = "DIR",
         num_args = 0..=1,
         default_missing_value = "",
-        conflicts_with_all = ["data", "reference", "feedback", "target"]
+        conflicts_with_all = ["data", "reference", "feedback", "targets", "target"]
     )]
     pub log: Option<String>,
     /// Rows with targets that the model was not trained on, for estimates before targets are known and for thresholds
@@ -35,6 +36,9 @@ pub struct MonitorPerformanceArgs {
     /// Folder of the feedback that the server got [default: feedback in the home]
     #[arg(long, value_name = "DIR")]
     pub feedback: Option<PathBuf>,
+    /// Table of the series with the values that arrived since, which join forecasts and windows by series and time
+    #[arg(long, value_name = "DATA")]
+    pub targets: Option<String>,
     /// Target [default: the first]
     #[arg(long, value_name = "NAME")]
     pub target: Option<String>,

@@ -1,36 +1,55 @@
 //! Performance by chunk as a table.
 
 use cupola_monitor::performance::{ChunkPerformance, MetricEstimate};
-use cupola_operate::PerformanceOutcome;
+use cupola_operate::{ForecastPerformance, PerformanceOutcome};
+use indexmap::IndexMap;
 
 use crate::draw::Ui;
 use crate::draw::numbers::{grouped, metric};
 
 /// Metrics of the table; JSON has all.
 const SHOWN: [&str; 4] = ["accuracy", "roc_auc", "mae", "rmse"];
+/// Metrics of the table of forecasts.
+const SHOWN_OF_FORECASTS: [&str; 4] = ["mae", "rmse", "mase", "coverage"];
+/// Steps ahead in the table, evenly chosen.
+const STEPS: usize = 12;
+/// Series in the table.
+const SERIES: usize = 10;
 
 /// Shows the chunks, and the alarms of the detectors.
 pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
+    let (rows, shown) = match &found.forecast {
+        Some(_) => ("forecasts", SHOWN_OF_FORECASTS),
+        None => ("rows", SHOWN),
+    };
     ui.line(format!(
-        "{} on {} rows of {}, {} with a known `{}`",
+        "{} on {} {rows} of {}, {} with a known `{}`",
         found.package,
         grouped(found.rows),
         found.data,
         grouped(found.labelled),
         found.target
     ));
-    let names: Vec<&str> = SHOWN
+    let names: Vec<&str> = shown
         .into_iter()
         .filter(|name| found.chunks.iter().any(|chunk| chunk.metrics.contains_key(*name)))
         .collect();
-    let mut header = vec!["chunk".to_owned(), "rows".to_owned(), "known".to_owned()];
+    // The errors of forecasts are not estimated.
+    let estimates = found.forecast.is_none();
+    let mut header = vec!["chunk".to_owned(), rows.to_owned(), "known".to_owned()];
     for name in &names {
-        header.extend([format!("{name} realised"), "estimated".to_owned(), "expected range".to_owned()]);
+        header.push(format!("{name} realised"));
+        header.extend(estimates.then(|| "estimated".to_owned()));
+        header.push("expected range".to_owned());
     }
     header.push("alert".to_owned());
     let titles: Vec<&str> = header.iter().map(String::as_str).collect();
     let right: Vec<usize> = (1..header.len() - 1).collect();
-    ui.table(&titles, &right, found.chunks.iter().map(|chunk| row(chunk, &names)).collect());
+    ui.table(&titles, &right, found.chunks.iter().map(|chunk| row(chunk, &names, estimates)).collect());
+    if let Some(forecast) = &found.forecast {
+        show_steps(ui, forecast);
+        show_series(ui, forecast);
+    }
     for own in found.changes.iter().filter(|own| !own.drifts.is_empty()) {
         let Some(last) = own.drifts.last() else { continue };
         let at = last.time.clone().unwrap_or_else(|| format!("error {}", last.index));
@@ -46,13 +65,50 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
     found.notes.iter().for_each(|note| Ui::warning(note));
 }
 
-fn row(chunk: &ChunkPerformance, names: &[&str]) -> Vec<String> {
+/// Table of steps ahead, of many evenly chosen ones with the first and the last.
+fn show_steps(ui: Ui, forecast: &ForecastPerformance) {
+    let count = forecast.steps.len();
+    let chosen =
+        (0..count.min(STEPS)).map(|at| if count > STEPS { at * (count - 1) / (STEPS - 1) } else { at });
+    let rows = chosen.filter_map(|at| forecast.steps.get(at)).map(|own| {
+        let counts = [own.step.to_string(), grouped(own.joined), grouped(own.missing)];
+        counts.into_iter().chain(of_forecast(&own.metrics)).collect()
+    });
+    ui.table(&titles_of_forecast("step ahead"), &[0, 1, 2, 3, 4, 5, 6], rows.collect());
+}
+
+/// Table of the series with the largest errors; none for a single series.
+fn show_series(ui: Ui, forecast: &ForecastPerformance) {
+    if forecast.keys.is_empty() {
+        return;
+    }
+    let rows = forecast.series.iter().take(SERIES).map(|own| {
+        let counts = [own.series.join(", "), grouped(own.joined), grouped(own.missing)];
+        counts.into_iter().chain(of_forecast(&own.metrics)).collect()
+    });
+    ui.table(&titles_of_forecast(&forecast.keys.join(", ")), &[1, 2, 3, 4, 5, 6], rows.collect());
+}
+
+fn titles_of_forecast(first: &str) -> [&str; 7] {
+    let [mae, rmse, mase, coverage] = SHOWN_OF_FORECASTS;
+    [first, "known", "missing", mae, rmse, mase, coverage]
+}
+
+fn of_forecast(metrics: &IndexMap<String, f64>) -> impl Iterator<Item = String> {
+    SHOWN_OF_FORECASTS
+        .into_iter()
+        .map(|name| metrics.get(name).map_or_else(|| "-".to_owned(), |own| metric(*own)))
+}
+
+fn row(chunk: &ChunkPerformance, names: &[&str], estimates: bool) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
     let mut cells = vec![chunk.key.clone(), grouped(chunk.rows), grouped(chunk.labelled)];
     let mut alerts = Vec::new();
     for name in names {
         let own = chunk.metrics.get(*name).copied().unwrap_or_default();
-        cells.extend([number(own.realised), number(own.estimate), range(&own)]);
+        cells.push(number(own.realised));
+        cells.extend(estimates.then(|| number(own.estimate)));
+        cells.push(range(&own));
         alerts.extend(alert(name, &own));
     }
     cells.push(alerts.join(", "));

@@ -1,6 +1,8 @@
 //! Columns of a record: inputs by the signature, predictions and probabilities.
 
-use cupola_prep::{Column, ColumnType, PredictedValue, Prediction, Predictions, Signature};
+use cupola_prep::{
+    Column, ColumnType, OutputColumn, PredictedValue, Prediction, PredictionInterval, Predictions, Signature,
+};
 use cupola_runtime::PredictInput;
 
 use super::RecordPrivacy;
@@ -11,7 +13,8 @@ const OWN: &str = "cupola_";
 /// Column of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedColumn {
-    /// Name: that of an input, `cupola_prediction_TARGET` or `cupola_probability_TARGET_CLASS`.
+    /// Name: that of an input, `cupola_prediction_TARGET`, `cupola_low_TARGET`, `cupola_high_TARGET` or
+    /// `cupola_probability_TARGET_CLASS`.
     pub name: String,
     /// Values, one for each prediction.
     pub values: RecordedValues,
@@ -28,16 +31,14 @@ pub enum RecordedValues {
     Lists(Vec<Option<Vec<f64>>>),
 }
 
-/// Inputs of the last `rows` rows: a windowed prediction is made of several, and belongs to the last of them. Files, such as
-/// pictures, are not recorded, and neither are inputs with a name of the log's own.
+/// Inputs of some rows. Files, such as pictures, are not recorded, and neither are inputs with a name of the log's own.
 pub(super) fn of_inputs(
     signature: &Signature,
     input: &PredictInput,
-    rows: usize,
+    rows: &[usize],
     privacy: &RecordPrivacy,
 ) -> Vec<RecordedColumn> {
     let width = signature.inputs.len();
-    let first = input.rows(width).saturating_sub(rows);
     let recorded = signature.inputs.iter().enumerate().filter(|(_, own)| {
         own.kind != ColumnType::File && !own.name.starts_with(OWN) && !privacy.drop.contains(&own.name)
     });
@@ -45,14 +46,14 @@ pub(super) fn of_inputs(
         let hashed = privacy.hash.contains(&own.name);
         let texts = own.kind != ColumnType::Number || hashed;
         let values = if texts {
-            let text = |row: usize| {
-                let text = text_at(input, &own.name, index, width, first + row)?;
+            let text = |row: &usize| {
+                let text = text_at(input, &own.name, index, width, *row)?;
                 if hashed { privacy.pseudonyms.as_ref().map(|own| own.of(&text)) } else { Some(text) }
             };
-            RecordedValues::Texts((0..rows).map(text).collect())
+            RecordedValues::Texts(rows.iter().map(text).collect())
         } else {
-            let number = |row: usize| number_at(input, &own.name, index, width, first + row);
-            RecordedValues::Numbers((0..rows).map(number).collect())
+            let number = |row: &usize| number_at(input, &own.name, index, width, *row);
+            RecordedValues::Numbers(rows.iter().map(number).collect())
         };
         RecordedColumn { name: own.name.clone(), values }
     };
@@ -126,6 +127,27 @@ pub(super) fn of_predictions(
     columns
 }
 
+/// Bounds of each forecast, lists as the forecasts; no columns without predictions.
+pub(super) fn of_bounds(
+    predictions: &[Predictions],
+    signature: &Signature,
+    privacy: &RecordPrivacy,
+) -> Vec<RecordedColumn> {
+    let is_hidden = |name: &String| privacy.drop.contains(name) || privacy.hash.contains(name);
+    let targets = signature.outputs.iter().filter(|own| own.length.is_some() && !is_hidden(&own.name));
+    let bound = |target: &OutputColumn, kind: &str, of: fn(&PredictionInterval) -> &PredictedValue| {
+        let own = |row: &Predictions| match of(row.get(&target.name)?.interval.as_ref()?) {
+            PredictedValue::Numbers(values) => Some(values.clone()),
+            _ => None,
+        };
+        let values = RecordedValues::Lists(predictions.iter().map(own).collect());
+        RecordedColumn { name: format!("{OWN}{kind}_{}", target.name), values }
+    };
+    let columns =
+        targets.flat_map(|own| [bound(own, "low", |own| &own.low), bound(own, "high", |own| &own.high)]);
+    columns.filter(|_| !predictions.is_empty()).collect()
+}
+
 #[allow(clippy::cast_precision_loss, reason = "a class of whole numbers")]
 fn number(row: Option<&Prediction>) -> Option<f64> {
     match &row?.value {
@@ -186,8 +208,8 @@ mod tests {
             hash: vec!["email".into()],
             pseudonyms: Some(pseudonyms.clone()),
         };
-        // Two predictions of three rows belong to the last two.
-        let found = of_inputs(&signature(), &input, 2, &privacy);
+        // Two predictions of three rows, in the order of the predictions.
+        let found = of_inputs(&signature(), &input, &[1, 2], &privacy);
         let expected = [
             ("size", RecordedValues::Numbers(vec![Some(1.5), None])),
             ("email", RecordedValues::Texts(vec![Some(pseudonyms.of("a@b")), None])),
@@ -195,7 +217,7 @@ mod tests {
         let expected = expected.map(|(name, values)| RecordedColumn { name: name.into(), values });
         assert_eq!(found, expected);
         // Without a key nothing is recorded of a column that must be hashed.
-        let found = of_inputs(&signature(), &input, 2, &RecordPrivacy { pseudonyms: None, ..privacy });
+        let found = of_inputs(&signature(), &input, &[1, 2], &RecordPrivacy { pseudonyms: None, ..privacy });
         assert_eq!(found[1].values, RecordedValues::Texts(vec![None, None]));
     }
 
@@ -212,5 +234,30 @@ mod tests {
         );
         assert_eq!(found[0].values, RecordedValues::Texts(vec![Some("b".into())]));
         assert_eq!(found[2].values, RecordedValues::Numbers(vec![Some(0.75)]));
+    }
+
+    #[test]
+    fn a_forecast_has_lists_of_its_bounds() {
+        let signature: Signature = serde_json::from_value(serde_json::json!({
+            "inputs": [], "outputs": [{"name": "sold", "type": "number", "length": 2}], "window": 3
+        }))
+        .unwrap();
+        let mut row = Prediction::new(PredictedValue::Numbers(vec![1.0, 2.0]));
+        let list = |values: [f64; 2]| PredictedValue::Numbers(values.to_vec());
+        row.interval =
+            Some(PredictionInterval { coverage: 0.9, low: list([0.5, 1.0]), high: list([1.5, 3.0]) });
+        let rows = [
+            Predictions::from_iter([("sold".to_owned(), row)]),
+            Predictions::from_iter([("sold".to_owned(), Prediction::new(list([4.0, 5.0])))]),
+        ];
+        let found = of_bounds(&rows, &signature, &RecordPrivacy::default());
+        let column = |name: &str, first: [f64; 2]| RecordedColumn {
+            name: name.into(),
+            values: RecordedValues::Lists(vec![Some(first.to_vec()), None]),
+        };
+        assert_eq!(found, [column("cupola_low_sold", [0.5, 1.0]), column("cupola_high_sold", [1.5, 3.0])]);
+        assert!(of_bounds(&[], &signature, &RecordPrivacy::default()).is_empty());
+        let hidden = RecordPrivacy { drop: vec!["sold".into()], ..RecordPrivacy::default() };
+        assert!(of_bounds(&rows, &signature, &hidden).is_empty());
     }
 }

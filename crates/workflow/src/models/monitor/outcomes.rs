@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
+use cupola_monitor::late::LateCounts;
 use cupola_prep::{Column, Examples, Frame, OutputColumn, Plan, PredictedValue, Predictions};
 use cupola_spec::{Block, Source};
 
+use super::late::WindowRows;
 use super::log::{TIME, files_of, milliseconds};
 use crate::error::Error;
 use crate::models::inference::LoadedModel;
@@ -24,6 +26,8 @@ pub struct OutcomeRequest<'a> {
     pub target: Option<&'a str>,
     /// `true` to collect the inputs of a regression too.
     pub inputs: bool,
+    /// Table with the targets of windows, joined by series and time; `None` for those of the data itself.
+    pub targets: Option<&'a str>,
 }
 
 /// Predictions of one target, row by row, and the targets that the source has.
@@ -53,6 +57,8 @@ pub struct OutcomeRows {
     pub inputs: Option<Examples>,
     /// Reason why a log has no inputs, such as a column that it drops.
     pub inputs_error: Option<String>,
+    /// Counts of the targets that were joined by series and time; `None` without a table of them.
+    pub late: Option<LateCounts>,
 }
 
 impl Session<'_> {
@@ -60,13 +66,14 @@ impl Session<'_> {
     /// if none is named.
     ///
     /// # Errors
-    /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`], [`Error::RankingOutcomes`].
+    /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`], [`Error::RankingOutcomes`],
+    /// and those of a table of late targets.
     pub fn collect_outcomes(
         &self,
         model: &mut LoadedModel,
         request: OutcomeRequest<'_>,
     ) -> Result<OutcomeRows, Error> {
-        let OutcomeRequest { data, target, inputs } = request;
+        let OutcomeRequest { data, target, inputs, targets } = request;
         let signature = model.predictor.package.signature.clone();
         let found = signature.outputs.iter().find(|own| target.is_none_or(|name| own.name == name));
         let output = found.ok_or_else(|| Error::UnknownTarget {
@@ -97,12 +104,18 @@ impl Session<'_> {
         if inputs && outcome.classes.is_empty() {
             outcome.read_inputs(&rows.frame, &plan);
         }
-        // The targets of windows are rows of their own.
-        let has_targets = rows.frame.rows() == count && plan.window().is_none();
+        // The target of a window is that of the row that it ends at, which a log does not have.
+        let ends = if outcome.logged { None } else { plan.window_ends(&rows.frame)? };
+        let ends = ends.unwrap_or_else(|| (0..rows.frame.rows()).collect());
+        let has_targets = ends.len() == count && !(outcome.logged && plan.window().is_some());
         outcome.targets = match rows.frame.get(&output.name).filter(|_| has_targets) {
-            Some(column) => (0..count).map(|row| text(column, row)).collect(),
+            Some(column) => ends.iter().map(|row| text(column, *row)).collect(),
             None => vec![None; count],
         };
+        if let Some(targets) = targets {
+            let windows = WindowRows { plan: &plan, frame: &rows.frame, ends: &ends };
+            outcome.late = Some(self.join_late(&windows, targets, &output.name, &mut outcome.targets)?);
+        }
         Ok(outcome)
     }
 }
@@ -117,7 +130,7 @@ fn classes(output: &OutputColumn) -> Vec<String> {
 }
 
 /// Rows of a log that a version predicted.
-fn own_rows(frame: &Frame, version: u64) -> Vec<usize> {
+pub(super) fn own_rows(frame: &Frame, version: u64) -> Vec<usize> {
     let rows = 0..frame.rows();
     let Some(column) = frame.get(VERSION) else { return rows.collect() };
     let version = version.to_string();
@@ -125,7 +138,7 @@ fn own_rows(frame: &Frame, version: u64) -> Vec<usize> {
 }
 
 /// Request of each row, with the number within it; `None` without a column of requests.
-fn requests(frame: &Frame) -> Option<Vec<Option<(String, u64)>>> {
+pub(super) fn requests(frame: &Frame) -> Option<Vec<Option<(String, u64)>>> {
     let column = frame.get(REQUEST)?;
     let number = |row| frame.get(ROW).and_then(|own| text(own, row)?.parse().ok()).unwrap_or(1);
     let key = |row| text(column, row).map(|request| (request, number(row)));
@@ -133,7 +146,7 @@ fn requests(frame: &Frame) -> Option<Vec<Option<(String, u64)>>> {
 }
 
 /// Requests of the rows of a log that are not among `own`, which ascend.
-fn other_requests(frame: &Frame, own: &[usize]) -> Vec<(String, u64)> {
+pub(super) fn other_requests(frame: &Frame, own: &[usize]) -> Vec<(String, u64)> {
     if own.len() == frame.rows() {
         return Vec::new();
     }

@@ -22,6 +22,7 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
         data: args.data.as_deref().unwrap_or_default(),
         reference: args.reference.as_deref(),
         feedback: args.feedback.clone().unwrap_or_else(|| home.root().join("feedback")),
+        targets: args.targets.as_deref(),
         target: args.target.as_deref(),
         chunking: args.chunks.parse().map_err(cupola_operate::Error::Monitor)?,
     };

@@ -1,0 +1,13 @@
+//! Forecasts joined with the values that arrive later, by series and time step, and how good they were.
+//!
+//! [`JoinedForecasts::new`] finds the value of each step of each forecast and counts what has none. The join gives metrics
+//! by chunk of forecasts, by step ahead and by series, and one error for each forecast, which change detectors watch.
+
+mod join;
+mod measure;
+
+pub use self::join::{ActualValue, JoinedForecasts, LateCounts, SeriesForecast};
+pub use self::measure::{SeriesPerformance, StepPerformance};
+
+#[cfg(test)]
+mod tests;
