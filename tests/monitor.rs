@@ -1,4 +1,4 @@
-mod content;
+pub mod content;
 mod faults;
 
 use serde_json::Value;
