@@ -122,7 +122,7 @@ fn a_closed_window_is_judged_in_the_background_and_fires_an_alert() {
 }
 
 #[test]
-fn served_pictures_drift_when_they_are_inverted() {
+fn served_picture_files_drift_when_they_are_overexposed() {
     let home = TestHome::new();
     pictures(&home, "pictures", 0, 12);
     home.write(
@@ -149,8 +149,41 @@ fn served_pictures_drift_when_they_are_inverted() {
     };
     let same = embeddings(&home, "shades", &rows(&|value| value));
     assert_eq!((&same["verdict"], &same["rows"]), (&json!("stable"), &json!(80)), "{same}");
-    let inverted = embeddings(&home, "shades", &rows(&|value| 255 - value));
+    let white = embeddings(&home, "shades", &rows(&|_| 255));
+    assert_eq!(white["verdict"], "drift", "{white}");
+}
+
+#[test]
+fn served_pixels_drift_when_they_are_inverted() {
+    let home = TestHome::new();
+    let packed = fs::File::open(cupola_testkit::root().join("data/digits.csv.gz")).unwrap();
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(packed)).unwrap();
+    home.write("digits.csv", &text);
+    home.write(
+        "run.toml",
+        "name = 'digits'\nseed = 7\n[data]\nsource = 'digits.csv'\n[[inputs]]\nname = 'pixels'\nkind = 'image'\n\
+         columns = 'pixel_*'\nshape = [1, 8, 8]\n[[targets]]\nname = 'digit'\nkind = 'category'\n[model]\nfamily = 'cnn'\n\
+         channels = [8]\nhidden = 16\n[train]\nepochs = 3\nbatch_size = 32\n",
+    );
+    home.train(&[]);
+    home.write("serve.toml", "[monitor]\nembedding_rows = 200\n[[model]]\nserve = 'digits'\n");
+    let (head, lines) = text.split_once('\n').unwrap();
+    let names: Vec<&str> = head.split(',').map(str::trim).collect();
+    let rows = |change: &dyn Fn(f64) -> f64| -> Vec<Value> {
+        let row = |line: &str| -> Value {
+            let cells = names.iter().zip(line.split(','));
+            let pixels = cells.filter(|(name, _)| name.starts_with("pixel_"));
+            pixels
+                .map(|(name, cell)| ((*name).to_owned(), json!(change(cell.trim().parse().unwrap()))))
+                .collect()
+        };
+        lines.lines().step_by(6).map(row).collect()
+    };
+    let same = embeddings(&home, "digits", &rows(&|value| value));
+    assert_eq!((&same["verdict"], &same["rows"]), (&json!("stable"), &json!(200)), "{same}");
+    let inverted = embeddings(&home, "digits", &rows(&|value| 16.0 - value));
     assert_eq!(inverted["verdict"], "drift", "{inverted}");
+    assert!(inverted["score"].as_f64() > same["score"].as_f64(), "{inverted}");
 }
 
 /// Replaces the embeddings of the package, with the digest in its manifest.

@@ -78,11 +78,13 @@ impl RowSample {
         let rows = input.rows(columns);
         let (held, next_id) = (&self.held, &mut self.next_id);
         self.rows.offer(rows as u64, |at| {
-            let input = row_of(input, usize::try_from(at).ok()?, rows)?;
-            let bytes = bytes_of(&input);
-            if held.load(Ordering::Relaxed).saturating_add(bytes) > MOST_BYTES {
+            // The mean size of the rows decides before one is copied.
+            let expected = bytes_of(input) / rows.max(1);
+            if held.load(Ordering::Relaxed).saturating_add(expected) > MOST_BYTES {
                 return None;
             }
+            let input = row_of(input, usize::try_from(at).ok()?, rows)?;
+            let bytes = bytes_of(&input);
             held.fetch_add(bytes, Ordering::Relaxed);
             *next_id += 1;
             let raw = RawRow { input, bytes, held: Arc::clone(held) };
