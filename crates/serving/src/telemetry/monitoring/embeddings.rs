@@ -43,11 +43,12 @@ pub(super) struct EmbeddingMonitor {
 }
 
 impl EmbeddingMonitor {
-    /// Embeddings of a package that is loaded now. The error is the reason why they are not watched, with the remedy.
+    /// Embeddings of a package that is loaded now, whose first window began at `began`. The error is the reason why they are not watched, with the remedy.
     pub fn new(
         package: &Package,
         model: &Arc<LoadedPackage>,
         settings: &MonitorSettings,
+        began: i64,
     ) -> Result<Self, String> {
         if !settings.embeddings {
             return Err("`embeddings = false` in `[monitor]` of the server's config".to_owned());
@@ -81,7 +82,7 @@ impl EmbeddingMonitor {
             enough: enough.max(2),
             windows: settings.windows,
             sample: Mutex::new(RowSample::new(settings.embedding_rows)),
-            meter: Mutex::new(EmbeddingMeter::new(package)),
+            meter: Mutex::new(EmbeddingMeter::new(package, began)),
             latest: Mutex::new(state),
             asked: AtomicU64::new(0),
         })

@@ -48,7 +48,8 @@ impl VersionMonitor {
         let limits = settings.window_limits();
         let affordable = MOST_BYTES / (layout.columns.len().max(1) * SEALED_BYTES);
         let kept = limits.kept.min(affordable.max(2));
-        let ring = WindowRing::new(Arc::new(layout), WindowLimits { kept, ..limits }, now());
+        let began = now();
+        let ring = WindowRing::new(Arc::new(layout), WindowLimits { kept, ..limits }, began);
         Self {
             model: package.manifest.name.clone(),
             version: package.manifest.version,
@@ -58,7 +59,7 @@ impl VersionMonitor {
             arrived: Mutex::default(),
             logged: settings.logs_performance.then(Mutex::default),
             ring: Mutex::new(ring),
-            embeddings: EmbeddingMonitor::new(package, model, settings),
+            embeddings: EmbeddingMonitor::new(package, model, settings, began),
         }
     }
 

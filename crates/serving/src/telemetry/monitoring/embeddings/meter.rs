@@ -25,8 +25,8 @@ pub(super) struct EmbeddingMeter {
     files: BTreeMap<String, String>,
     embedder: Option<Embedder>,
     used: Instant,
-    /// Begin of the window that the sample is of; `None` before the first look.
-    began: Option<i64>,
+    /// Begin of the window that the sample is of.
+    began: i64,
     /// Vectors of closed windows, the latest last.
     closed: VecDeque<Vec<Vec<f64>>>,
     /// Vectors of the open window, its begin, and whether there was trouble, at the last comparison.
@@ -38,13 +38,13 @@ pub(super) struct EmbeddingMeter {
 }
 
 impl EmbeddingMeter {
-    pub fn new(package: &Package) -> Self {
+    pub fn new(package: &Package, began: i64) -> Self {
         Self {
             path: package.path.clone(),
             files: package.manifest.files.clone(),
             embedder: None,
             used: Instant::now(),
-            began: None,
+            began,
             closed: VecDeque::new(),
             compared: None,
             trouble: None,
@@ -54,7 +54,7 @@ impl EmbeddingMeter {
 
     /// Embeds what is due; the new state, `None` if it is the same.
     pub fn measure(&mut self, monitor: &EmbeddingMonitor, began: i64) -> Option<EmbeddingState> {
-        if self.began.replace(began).is_some_and(|before| before != began) {
+        if std::mem::replace(&mut self.began, began) != began {
             self.close(monitor);
         }
         let asked = monitor.asked();
