@@ -1,4 +1,4 @@
-mod content;
+pub mod content;
 mod faults;
 mod late;
 

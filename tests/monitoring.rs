@@ -1,5 +1,7 @@
 //! Live monitoring of a server, over HTTP.
 
+mod embeddings;
+
 use serde_json::{Value, json};
 
 use crate::serving::{PREDICT, rows};

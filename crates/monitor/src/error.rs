@@ -71,6 +71,9 @@ pub enum Error {
     /// A reference profile does not parse, or its numbers contradict each other.
     #[error("invalid reference profile: {0}")]
     Profile(String),
+    /// Reference embeddings do not parse, or are no finite vectors.
+    #[error("invalid reference embeddings: {0}")]
+    Embeddings(String),
     /// Sketches of different columns, bins or categories.
     #[error("sketches of {what} differ: {why}; merge those of one version of one model")]
     Merge {

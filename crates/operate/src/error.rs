@@ -60,12 +60,28 @@ pub enum Error {
          --reference FILE"
     )]
     NoReferenceRows,
-    /// Drift of embeddings without rows to compare with.
+    /// Drift of embeddings for a package that has none to compare with.
     #[error(
-        "drift of embeddings requires rows to compare with, which a profile does not have; give the training data with \
-         --reference FILE"
+        "drift of embeddings requires rows to compare with: {package} has no `monitor.safetensors`, which training seals with a \
+         network of texts or pictures unless `data.example = false`; give the training data with --reference FILE"
     )]
-    NoReferenceEmbeddings,
+    NoReferenceEmbeddings {
+        /// `NAME:VERSION`
+        package: String,
+    },
+    /// Embeddings of the package and of the rows differ in width.
+    #[error(
+        "the embeddings of {package} have {sealed} values, those of the rows {found}; publish the model again, or give the \
+         training data with --reference FILE"
+    )]
+    EmbeddingWidth {
+        /// `NAME:VERSION`
+        package: String,
+        /// Values of a sealed vector.
+        sealed: usize,
+        /// Values of a vector of the rows.
+        found: usize,
+    },
     /// A threshold that every score of a statistic is below.
     #[error(
         "`--threshold {threshold}` is out of range: the scores of `{method}` are at most 1; give a smaller number"
@@ -120,7 +136,8 @@ impl Error {
             | Self::NoTargets { .. }
             | Self::NoLateTargets { .. }
             | Self::NoReferenceRows
-            | Self::NoReferenceEmbeddings
+            | Self::NoReferenceEmbeddings { .. }
+            | Self::EmbeddingWidth { .. }
             | Self::Threshold { .. }
             | Self::StateFile { .. }
             | Self::ServiceLog { .. }

@@ -30,7 +30,8 @@ pub use home::{Home, now};
 pub use index::{Index, PackageRow, RunRow};
 pub use inspect::Finding;
 pub use package::{
-    EXAMPLE, GATE, Lineage, MONITOR, Manifest, Package, PackageContents, package_files, publish, published_by,
+    EMBEDDINGS, EXAMPLE, GATE, Lineage, MONITOR, Manifest, Package, PackageContents, package_files, publish,
+    published_by,
 };
 pub use run::{RunDataset, RunFolder, RunRecord, Status, ValidationScore};
 

@@ -103,6 +103,9 @@ pub const GATE: &str = "gate.json";
 /// Distributions that the model was trained with; packages of imported models have none.
 pub const MONITOR: &str = "monitor.json";
 
+/// Embeddings of reference rows; only packages of networks with texts or pictures have them.
+pub const EMBEDDINGS: &str = "monitor.safetensors";
+
 /// Files that every package has beside `manifest.json`.
 pub fn package_files() -> [&'static str; 4] {
     ["config.json", "metrics.json", "model.safetensors", "plan.json"]
@@ -143,7 +146,15 @@ impl Package {
     /// # Errors
     /// As [`Self::verify`].
     pub fn verify_rest(&self) -> Result<(), Error> {
-        let unchecked = |name: &&String| !self.checked().contains_key(*name);
+        self.verify_rest_but("")
+    }
+
+    /// As [`Self::verify_rest`], but for one file that predictions do not need, and whose reader checks it.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_rest_but(&self, left_out: &str) -> Result<(), Error> {
+        let unchecked = |name: &&String| *name != left_out && !self.checked().contains_key(*name);
         let rest: Vec<&String> = self.manifest.files.keys().filter(unchecked).collect();
         rest.into_iter().try_for_each(|name| self.verify_file(name).map(drop))
     }

@@ -30,8 +30,8 @@ pub use generation::{
     check_chat_template,
 };
 pub use predict::{
-    BulkFormat, ElementType, ExampleRequest, ExplainMethod, ExplainOptions, Explanation, ExplanationScale,
-    ForwardPasses, IntervalRequest, LagAttribution, LoadedPackage, MOST_EXPLAINED, OutputTensor,
-    PredictInput, Predictor, RowExplanations, TensorSpec, TensorValues, TokenAttribution, add_intervals,
-    class_score_of, frame_of, json_lines, json_rows, score_quantiles,
+    BulkFormat, ElementType, Embedder, EmbeddingOrigin, ExampleRequest, ExplainMethod, ExplainOptions,
+    Explanation, ExplanationScale, ForwardPasses, IntervalRequest, LagAttribution, LoadedPackage,
+    MOST_EXPLAINED, OutputTensor, PredictInput, Predictor, RowExplanations, TensorSpec, TensorValues,
+    TokenAttribution, add_intervals, class_score_of, frame_of, json_lines, json_rows, score_quantiles,
 };

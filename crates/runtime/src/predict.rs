@@ -22,6 +22,6 @@ pub use explain::{
 };
 pub use intervals::{IntervalRequest, add_intervals, class_score_of, score_quantiles};
 pub use package::LoadedPackage;
-pub use predictor::Predictor;
+pub use predictor::{Embedder, EmbeddingOrigin, Predictor};
 pub use rows::{frame_of, json_lines, json_rows};
 pub use tensors::{ElementType, OutputTensor, PredictInput, TensorSpec, TensorValues};

@@ -22,7 +22,7 @@ use crate::error::{Error, ProtocolError};
 use crate::metadata::RequestMetadata;
 use crate::processors::{Processors, WorkSize};
 use crate::scheduler::{ForwardPass, ForwardResult, Ticket};
-use crate::telemetry::{Observation, Phase, RequestSpan, Telemetry, TraceExporter};
+use crate::telemetry::{Observation, Phase, RequestSpan, Telemetry, TraceExporter, VersionMonitor};
 
 /// Request before its body is parsed.
 pub struct PredictRequest<'a> {
@@ -274,6 +274,11 @@ impl Pipeline {
     /// Adds what has been observed so far to the sketches, so that a report has it. Blocks.
     pub fn flush_observations(&self) {
         self.telemetry.live.flush();
+    }
+
+    /// Embeds the sampled rows of a version's open window, as far as a moment is enough for it, so that a report has them. Blocks.
+    pub fn refresh_embeddings(&self, version: &VersionMonitor) {
+        self.telemetry.live.refresh_embeddings(version);
     }
 
     /// Counts and traces a finished request.

@@ -9,6 +9,7 @@ use cupola_budget::{Budget, Exceeded};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+pub(crate) use self::priority::lower_own_priority;
 use self::share::{Share, Shares};
 
 /// Long jobs at once for each processor, of all callers together. The system's scheduler divides the processors

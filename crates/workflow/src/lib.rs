@@ -45,8 +45,8 @@ pub use machine::memory::{MemoryEstimate, machine_memory};
 pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::monitor::{
-    CollectedData, CollectedEmbeddings, CollectedFeatures, CollectedForecasts, CollectionRequest,
-    EmbeddingOrigin, ErrorModel, ForecastRequest, OutcomeRequest, OutcomeRows,
+    CollectedData, CollectedEmbeddings, CollectedFeatures, CollectedForecasts, CollectionRequest, ErrorModel,
+    ForecastRequest, OutcomeRequest, OutcomeRows,
 };
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::predict::{PredictOptions, PredictedRows};

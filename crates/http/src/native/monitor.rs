@@ -69,6 +69,7 @@ pub(super) async fn get(
     // A version of many columns takes a moment.
     let report = tokio::task::spawn_blocking(move || {
         pipeline.flush_observations();
+        pipeline.refresh_embeddings(&monitor);
         let mut report = monitor.report(options.window);
         if options.state {
             report["state"] = json!(monitor.state());

@@ -10,6 +10,8 @@ use super::{AlertLabels, AlertTick};
 
 /// Severity of conditions that have none of their own.
 const SEVERITY: &str = "ticket";
+/// Column of the verdict on embeddings.
+const EMBEDDING: &str = "embedding";
 /// Differences between bounds of a histogram that are rounding.
 const BOUND_TOLERANCE: f64 = 1e-9;
 
@@ -235,13 +237,14 @@ impl RuleCheck<'_> {
         versions.map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
-    /// Reason why there is no verdict on a column. Each column with a row has a share of missing values.
+    /// Reason why there is no verdict on a column. Each column with a row has a share of missing values, and watched embeddings have a
+    /// number of rows.
     fn without_verdict(&self, model: &str, column: &str) -> String {
-        let all = self.samples.of("cupola_monitor_missing_share").iter();
-        let names: BTreeSet<&str> = all
-            .filter(|sample| sample.label("model") == model)
-            .map(|sample| sample.label("column"))
-            .collect();
+        let of_model = |sample: &&MetricSample| sample.label("model") == model;
+        let columns = self.samples.of("cupola_monitor_missing_share").iter().filter(of_model);
+        let embeddings = self.samples.of("cupola_monitor_embedding_rows").iter().filter(of_model);
+        let names: BTreeSet<&str> =
+            columns.map(|sample| sample.label("column")).chain(embeddings.map(|_| EMBEDDING)).collect();
         match self.monitored_rows(model) {
             None => format!("{model}: the model is not loaded, or not monitored"),
             Some(0.0) => format!("{model}: no rows yet"),

@@ -2,6 +2,7 @@
 
 mod discrepancy;
 mod method;
+mod reference;
 mod rows;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ use super::domain::{DescentSettings, Halves, LinearClassifier, SparseRow, area_u
 use crate::profile::SortedNumbers;
 
 pub use self::method::EmbeddingMethod;
+pub use self::reference::{EmbeddingsOrigin, ReferenceEmbeddings};
 pub use self::rows::EmbeddingRows;
 
 use self::discrepancy::mean_discrepancy;
@@ -20,6 +22,8 @@ use super::distance::wasserstein;
 
 /// Wasserstein distance from which a component has drifted, in standard deviations of the reference.
 const DRIFTED_COMPONENT: f64 = 0.1;
+/// Quantile of the normal distribution that one sample of a thousand exceeds by chance.
+const RARE: f64 = 3.09;
 
 /// Drift of embeddings by one method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +50,29 @@ impl EmbeddingDrift {
         let score = score(reference, current, method).filter(|score| score.is_finite());
         Self { method, score, threshold, drifted: score.is_some_and(|score| score > threshold) }
     }
+
+    /// Compares samples of a few hundred vectors. The area under a curve of so few has a wide distribution, so its threshold is at
+    /// least the area that one pair of samples in a thousand exceeds by chance.
+    pub fn between_samples(
+        reference: &EmbeddingRows,
+        current: &EmbeddingRows,
+        method: EmbeddingMethod,
+    ) -> Self {
+        let chance = match method {
+            EmbeddingMethod::Model => chance_area(reference.len() / 2, current.len() / 2),
+            _ => 0.0,
+        };
+        Self::between(reference, current, method, Some(method.threshold().max(chance)))
+    }
+}
+
+/// Area under the ROC curve that equal distributions exceed once in a thousand times, by the normal approximation of the Mann-Whitney U
+/// statistic of `m` and `n` scores; 1 without scores.
+#[allow(clippy::cast_precision_loss, reason = "a number of rows")]
+fn chance_area(m: usize, n: usize) -> f64 {
+    let (m, n) = (m as f64, n as f64);
+    let deviation = ((m + n + 1.0) / (12.0 * m * n)).sqrt();
+    if deviation.is_finite() { RARE.mul_add(deviation, 0.5).min(1.0) } else { 1.0 }
 }
 
 fn score(reference: &EmbeddingRows, current: &EmbeddingRows, method: EmbeddingMethod) -> Option<f64> {

@@ -10,7 +10,7 @@ use cupola_monitor::{
 use cupola_workflow::{CollectedData, CollectionRequest, LoadedModel, ModelSelection, Session};
 use serde::Serialize;
 
-use super::embeddings::{EmbeddingOutcome, measure_embeddings};
+use super::embeddings::{EmbeddingOutcome, measure_embeddings, sealed_embeddings};
 use super::relations::measure_relations;
 use crate::error::Error;
 
@@ -31,7 +31,7 @@ pub struct DriftRequest<'a> {
     pub max_share: f64,
     /// Division into chunks to compare the relations between the inputs, too; requires reference data.
     pub multivariate: Option<Chunking>,
-    /// Methods to compare the embeddings of the rows, too, if any; they require reference data.
+    /// Methods to compare the embeddings of the rows, too, if any. Without reference data, the package must have some.
     pub embeddings: Vec<EmbeddingMethod>,
 }
 
@@ -128,18 +128,20 @@ struct ReferenceSide {
 ///
 /// # Errors
 /// [`Error::NoProfile`], [`Error::NoReferenceRows`], [`Error::NoReferenceEmbeddings`],
-/// [`Error::NoRows`], [`Error::NothingToCompare`], [`Error::Threshold`]; the errors of the workflow for a model that is unknown
+/// [`Error::EmbeddingWidth`], [`Error::NoRows`], [`Error::NothingToCompare`], [`Error::Threshold`]; the errors of the workflow for a model that is unknown
 /// or damaged, and for rows that do not fit it.
 pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Result<DriftOutcome, Error> {
-    if !request.embeddings.is_empty() && request.reference.is_none() {
-        return Err(Error::NoReferenceEmbeddings);
-    }
     check_threshold(&request.options, &request.options.methods)?;
     let before = match (request.multivariate, request.reference) {
         (Some(chunking), data) => Some((chunking, data.ok_or(Error::NoReferenceRows)?)),
         (None, _) => None,
     };
     let mut model = session.open_model(&request.model)?;
+    let sealed = match (request.embeddings.as_slice(), request.reference) {
+        ([], _) | (_, Some(_)) => None,
+        _ => Some(sealed_embeddings(&model)?),
+    };
+    let package = model.package.label();
     let reference = reference(session, &mut model, request)?;
     let current = collected(session, &mut model, request.data, request.predict)?;
     let mut notes = Vec::new();
@@ -171,13 +173,13 @@ pub fn measure_drift(session: &Session<'_>, request: &DriftRequest<'_>) -> Resul
     let multivariate = before.map(relations).transpose()?;
     let embeddings = match request.embeddings.as_slice() {
         [] => None,
-        methods => Some(measure_embeddings(session, request, methods, &mut notes)?),
+        _ => Some(measure_embeddings(session, request, (&package, sealed), &mut notes)?),
     };
     let mut drift = DatasetDrift::of(columns, request.max_share);
     let drifted_by = drifted_parts(&drift, multivariate.as_ref(), embeddings.as_ref());
     drift.drift = !drifted_by.is_empty();
     Ok(DriftOutcome {
-        package: model.package.label(),
+        package,
         data: request.data.to_owned(),
         rows: current.rows,
         reference: reference.origin,

@@ -1,7 +1,8 @@
 //! Drift of the vectors that a model makes of its rows.
 
-use cupola_monitor::embedding::{EmbeddingDrift, EmbeddingMethod};
-use cupola_workflow::{CollectedEmbeddings, EmbeddingOrigin, Session};
+use cupola_monitor::embedding::{EmbeddingDrift, EmbeddingMethod, EmbeddingRows, ReferenceEmbeddings};
+use cupola_runtime::EmbeddingOrigin;
+use cupola_workflow::{CollectedEmbeddings, LoadedModel, Session};
 use serde::Serialize;
 
 use super::DriftRequest;
@@ -16,6 +17,9 @@ pub struct EmbeddingOutcome {
     pub width: usize,
     /// Vectors of the reference that were compared.
     pub reference: usize,
+    /// Split of the vectors that are sealed with the model; `None` for reference data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<String>,
     /// Vectors of the current data that were compared.
     pub current: usize,
     /// Scores and verdicts.
@@ -29,37 +33,62 @@ impl EmbeddingOutcome {
     }
 }
 
-/// Compares the embeddings of current data with those of reference data. Adds notes about rows that are left out.
+/// Embeddings that are sealed with a model.
+pub(super) fn sealed_embeddings(model: &LoadedModel) -> Result<ReferenceEmbeddings, Error> {
+    let missing = || Error::NoReferenceEmbeddings { package: model.package.label() };
+    model.reference_embeddings()?.ok_or_else(missing)
+}
+
+/// Compares the embeddings of current data with sealed ones, or with those of reference data. Adds notes about rows that are left out.
 pub(super) fn measure_embeddings(
     session: &Session<'_>,
     request: &DriftRequest<'_>,
-    methods: &[EmbeddingMethod],
+    (package, sealed): (&str, Option<ReferenceEmbeddings>),
     notes: &mut Vec<String>,
 ) -> Result<EmbeddingOutcome, Error> {
-    let before = request.reference.ok_or(Error::NoReferenceEmbeddings)?;
-    let collected = |data: &str| -> Result<CollectedEmbeddings, Error> {
+    let mut collected = |data: &str| -> Result<CollectedEmbeddings, Error> {
         let found = session.collect_embeddings(&request.model, data)?;
-        found.ok_or_else(|| Error::NoRows { data: data.to_owned() })
-    };
-    let (reference, current) = (collected(before)?, collected(request.data)?);
-    for (side, data) in [(&reference, before), (&current, request.data)] {
-        if side.rows.every() > 1 {
+        let found = found.ok_or_else(|| Error::NoRows { data: data.to_owned() })?;
+        if found.rows.every() > 1 {
             notes.push(format!(
                 "one row in {} of {data} counts for the drift of embeddings",
-                side.rows.every()
+                found.rows.every()
             ));
         }
+        Ok(found)
+    };
+    let of_data = request.reference.map(&mut collected).transpose()?;
+    let current = collected(request.data)?;
+    let drifts = |reference: &EmbeddingRows, split: Option<String>| {
+        let drift = |method: &EmbeddingMethod| match split {
+            Some(_) => EmbeddingDrift::between_samples(reference, &current.rows, *method),
+            None => EmbeddingDrift::between(reference, &current.rows, *method, None),
+        };
+        EmbeddingOutcome {
+            origin: current.origin,
+            width: reference.width(),
+            reference: reference.len(),
+            current: current.rows.len(),
+            methods: request.embeddings.iter().map(drift).collect(),
+            split,
+        }
+    };
+    match (of_data, sealed) {
+        (Some(reference), _) => {
+            if reference.origin == EmbeddingOrigin::Inputs {
+                notes.push(
+                    "the model has no layers, so its prepared inputs are compared as embeddings".to_owned(),
+                );
+            }
+            Ok(drifts(&reference.rows, None))
+        }
+        (None, Some(ReferenceEmbeddings { origin, rows })) => {
+            let (sealed, found) = (rows.width(), current.rows.width());
+            if sealed != found {
+                return Err(Error::EmbeddingWidth { package: package.to_owned(), sealed, found });
+            }
+            Ok(drifts(&rows, Some(origin.split)))
+        }
+        (None, None) => Err(Error::NoReferenceEmbeddings { package: package.to_owned() }),
     }
-    if reference.origin == EmbeddingOrigin::Inputs {
-        notes.push("the model has no layers, so its prepared inputs are compared as embeddings".to_owned());
-    }
-    let drift =
-        |method: &EmbeddingMethod| EmbeddingDrift::between(&reference.rows, &current.rows, *method, None);
-    Ok(EmbeddingOutcome {
-        origin: reference.origin,
-        width: reference.rows.width(),
-        reference: reference.rows.len(),
-        current: current.rows.len(),
-        methods: methods.iter().map(drift).collect(),
-    })
 }

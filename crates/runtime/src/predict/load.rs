@@ -116,6 +116,24 @@ pub(super) fn engine(
     }
 }
 
+/// Engine on candle of a network by its `config.json` and its weights.
+pub(super) fn network_engine(
+    label: &str,
+    config: &serde_json::Value,
+    weights: &SafetensorsFile<&[u8]>,
+    plan: &Plan,
+    device: &OpenDevice,
+) -> Result<(Box<dyn Engine>, EngineReport), Error> {
+    let invalid = |why: String| Error::Package { package: label.to_owned(), why };
+    let config =
+        ModelConfig::deserialize(config).map_err(|error| invalid(format!("config.json: {error}")))?;
+    let ModelConfig::Network(architecture) = config else {
+        return Err(invalid("config.json: expected a network".to_owned()));
+    };
+    check_layout(label, &architecture, plan)?;
+    engines::build(EngineChoice::Candle, &architecture, weights, device)
+}
+
 /// Function that reads the network of a package again, onto the CPU. It keeps no file open.
 fn network_reader(package: &Package) -> NetworkReader {
     let (path, files) = (package.path.clone(), package.manifest.files.clone());

@@ -1,5 +1,7 @@
 //! A package with its engine: examples in, logits and predictions out.
 
+mod embedder;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use cupola_nn::OpenDevice;
 use cupola_prep::{Examples, Frame, Plan, Predictions};
 use cupola_registry::Package;
 
+pub use self::embedder::{Embedder, EmbeddingOrigin};
 use super::explain::{ExplainOptions, ExplainTime, RowExplanations};
 use super::load;
 use super::package::LoadedPackage;
@@ -59,6 +62,11 @@ impl Predictor {
         let mut loaded = LoadedPackage::new(plan, report)?;
         loaded.explainer = Arc::new(explainer);
         Ok(Self { package: Arc::new(loaded), engine })
+    }
+
+    /// Predictor of an engine that was built already.
+    fn of_engine(package: Arc<LoadedPackage>, engine: Box<dyn Engine>) -> Self {
+        Self { package, engine }
     }
 
     /// Logits of each member of an ensemble, on the scale of its own targets; `None` for a single model.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cupola_registry::{Manifest, Package};
+use cupola_registry::{EMBEDDINGS, Manifest, Package};
 use cupola_runtime::{LoadedPackage, Predictor};
 use serde_json::{Value, json};
 
@@ -78,8 +78,9 @@ impl VersionLoader {
         for _ in 1..self.limits.replicas {
             predictors.push((self.loader)(&package)?);
         }
-        // The loader checks the digest of each file that it reads; the version is served once all are checked.
-        package.verify_rest().map_err(cupola_runtime::Error::from)?;
+        // The loader checks the digest of each file that it reads; the version is served once all are checked. Without its
+        // reference embeddings it predicts as well, so damage there is told by its monitoring.
+        package.verify_rest_but(EMBEDDINGS).map_err(cupola_runtime::Error::from)?;
         let model = Arc::clone(&predictors[0].package);
         let (name, version) = (&package.manifest.name, package.manifest.version);
         if let Ok(created) = package.manifest.created.parse::<jiff::Timestamp>() {
@@ -87,7 +88,7 @@ impl VersionLoader {
         }
         let metrics = telemetry.model(name, version);
         let scheduler = Scheduler::start(name, predictors, self.limits, &metrics)?;
-        let monitor = telemetry.live.watch(&package, &model.signature);
+        let monitor = telemetry.live.watch(&package, &model);
         Ok(Arc::new(ModelVersion { manifest: package.manifest, model, scheduler, metrics, monitor }))
     }
 }

@@ -12,6 +12,8 @@ const HURRY: Duration = Duration::from_millis(20);
 /// Steps by which it then gives way. The scheduler of Linux gives a thread that is in a hurry three times the processor
 /// time of such a job, and no more: long work goes on beside a flood of short requests.
 pub(super) const NICENESS: i32 = 5;
+/// Steps to the lowest priority.
+const LOWEST: i32 = 19;
 
 /// Runs `work` on a thread that gives way by `niceness` steps to the threads that accept, check and answer requests, and
 /// by [`NICENESS`] at least once it takes longer. Also gives the processor time that it took.
@@ -46,6 +48,11 @@ pub(super) fn run<T: Send>(niceness: i32, work: impl FnOnce() -> T + Send) -> (T
         (None, Some(work)) => timed(work),
         (None, None) => unreachable!("work that was taken has a result"),
     }
+}
+
+/// Gives the calling thread the lowest priority, for work that nobody waits for.
+pub(crate) fn lower_own_priority() {
+    lower_priority(current_thread(), LOWEST);
 }
 
 /// Runs `work` here, and gives the processor time that it took.
@@ -84,7 +91,7 @@ fn current_thread() -> ThreadId {
 #[cfg(target_os = "linux")]
 fn lower_priority(thread: ThreadId, steps: i32) {
     let before = rustix::process::getpriority_process(Some(thread)).unwrap_or_default();
-    let _ = rustix::process::setpriority_process(Some(thread), (before + steps).min(19));
+    let _ = rustix::process::setpriority_process(Some(thread), (before + steps).min(LOWEST));
 }
 
 /// Elsewhere a niceness belongs to the process.

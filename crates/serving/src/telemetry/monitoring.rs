@@ -6,6 +6,7 @@
 //! taken, and the thread uses a small share of one processor; what is skipped is counted.
 
 mod admission;
+mod embeddings;
 mod layout;
 mod metrics;
 mod observation;
@@ -19,9 +20,10 @@ mod windows;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use cupola_prep::Signature;
 use cupola_registry::Package;
+use cupola_runtime::LoadedPackage;
 
+use self::embeddings::EmbeddingWorker;
 pub(crate) use self::metrics::MonitorCollector;
 pub(crate) use self::observation::Observation;
 use self::queue::ObservationQueue;
@@ -44,6 +46,7 @@ pub(crate) struct LiveMonitor {
     queue: ObservationQueue,
     /// `true` if the thread runs; set once with the first version.
     thread: OnceLock<bool>,
+    embeddings: EmbeddingWorker,
 }
 
 impl LiveMonitor {
@@ -53,8 +56,12 @@ impl LiveMonitor {
     }
 
     /// Starts to watch a version that is loaded now; `None` if monitoring is off.
-    pub fn watch(self: &Arc<Self>, package: &Package, signature: &Signature) -> Option<Arc<VersionMonitor>> {
-        let monitor = Arc::new(VersionMonitor::new(package, signature, self.settings.as_ref()?));
+    pub fn watch(
+        self: &Arc<Self>,
+        package: &Package,
+        model: &Arc<LoadedPackage>,
+    ) -> Option<Arc<VersionMonitor>> {
+        let monitor = Arc::new(VersionMonitor::new(package, model, self.settings.as_ref()?));
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         // A version that is loaded again may still have requests in flight, and metrics must not come twice.
         versions.retain(|version| version.upgrade().is_some_and(|version| !version.is_same(&monitor)));
@@ -66,7 +73,18 @@ impl LiveMonitor {
             let thread = std::thread::Builder::new().name("monitor".to_owned()).spawn(move || work(&this));
             thread.inspect_err(|error| tracing::error!(%error, "failed to start the monitor")).is_ok()
         });
+        if monitor.embeddings.is_ok() {
+            self.embeddings.start(self);
+        }
         Some(monitor)
+    }
+
+    /// Embeds the sampled rows of a version's open window, as far as a moment is enough for it. Blocks.
+    pub fn refresh_embeddings(&self, version: &VersionMonitor) {
+        if let Ok(embeddings) = &version.embeddings {
+            embeddings.ask();
+            self.embeddings.round();
+        }
     }
 
     /// Loaded versions.

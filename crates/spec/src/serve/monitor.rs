@@ -35,6 +35,12 @@ pub struct LiveMonitoring {
     /// Columns of each version that have Prometheus metrics, predictions first.
     #[schemars(range(min = 0, max = 2000))]
     pub metric_columns: u32,
+    /// Embed a sample of the rows of each window, of models that read texts or pictures, and compare it with the embeddings that
+    /// training sealed in the package.
+    pub embeddings: bool,
+    /// Rows of a window that are embedded.
+    #[schemars(range(min = 20, max = 2000))]
+    pub embedding_rows: u32,
     /// Log of requests, times, errors, accuracy and use of the machine by interval. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performance_log: Option<PerformanceLog>,
@@ -72,6 +78,8 @@ impl Default for LiveMonitoring {
             min_rows: 100,
             psi: 0.2,
             metric_columns: 50,
+            embeddings: true,
+            embedding_rows: 256,
             performance_log: None,
         }
     }
@@ -97,8 +105,14 @@ mod tests {
         let log = parse_serve("serve.toml", "[monitor.performance_log]\nseconds = 10\n").unwrap().monitor;
         let log = log.performance_log.unwrap();
         assert_eq!((log.folder.as_str(), log.seconds, log.keep_days), ("performance", 10, 90));
-        for wrong in ["window_minutes = 0", "windows = 1000", "psi = 0", "excluded = ['a']", "min_rows = -1"]
-        {
+        for wrong in [
+            "window_minutes = 0",
+            "windows = 1000",
+            "psi = 0",
+            "excluded = ['a']",
+            "min_rows = -1",
+            "embedding_rows = 5",
+        ] {
             let error = parse_serve("serve.toml", &format!("[monitor]\n{wrong}\n")).unwrap_err().to_string();
             assert!(error.contains("serve.toml:2"), "{error}");
         }

@@ -9,12 +9,14 @@ mod forecasts;
 mod late;
 mod log;
 mod outcomes;
+mod reservoir;
 mod seal;
 
 pub use self::collect::{CollectedData, CollectionRequest};
-pub use self::embeddings::{CollectedEmbeddings, EmbeddingOrigin};
+pub use self::embeddings::CollectedEmbeddings;
 pub use self::error_model::ErrorModel;
 pub use self::features::CollectedFeatures;
 pub use self::forecasts::{CollectedForecasts, ForecastRequest};
 pub use self::outcomes::{OutcomeRequest, OutcomeRows};
+pub(crate) use self::reservoir::sealed_embeddings;
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

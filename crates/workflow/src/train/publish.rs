@@ -2,8 +2,8 @@
 
 use cupola_prep::{Examples, Plan, Prepared, Signature, SplitPart};
 use cupola_registry::{
-    Aliases, EXAMPLE, GATE, Home, Lineage, MONITOR, Package, PackageContents, RunDataset, RunFolder,
-    RunRecord, Status, ValidationScore, publish, published_by, sha256_hex,
+    Aliases, EMBEDDINGS, EXAMPLE, GATE, Home, Lineage, MONITOR, Package, PackageContents, RunDataset,
+    RunFolder, RunRecord, Status, ValidationScore, publish, published_by, sha256_hex,
 };
 use cupola_report::Evaluation;
 use cupola_spec::{Goal, Run};
@@ -21,7 +21,7 @@ use crate::evaluate::gate::{
 };
 use crate::evaluate::{EarlierComparison, OUT_OF_BAG, RunEvaluation};
 use crate::event::WorkflowEvent;
-use crate::models::monitor::{PredictedSplit, sealed_profile};
+use crate::models::monitor::{PredictedSplit, sealed_embeddings, sealed_profile};
 
 /// Warning about a run without test rows.
 fn untested(family: &str) -> String {
@@ -267,6 +267,8 @@ impl TrainedModel<'_> {
         files.extend(gate_json.as_deref().map(|gate| (GATE, gate)));
         let profile = self.profile(stage, plan, &plan_json, predicted);
         files.extend(profile.as_deref().map(|profile| (MONITOR, profile)));
+        let embeddings = self.embeddings(stage, plan, &plan_json);
+        files.extend(embeddings.as_deref().map(|embeddings| (EMBEDDINGS, embeddings)));
         // A process that was killed after it had published has left the package without a record. Its verdict stands:
         // a latency or an alias may have changed since.
         let earlier = published_by(stage.runs, &self.run.name, &record.id)?;
@@ -295,6 +297,18 @@ impl TrainedModel<'_> {
         Ok((publish(stage.runs, &package)?, gate))
     }
 
+    /// Embeddings for monitoring. They are values of rows, so a config without an example seals none.
+    fn embeddings(&self, stage: &Stage<'_>, plan: &Plan, plan_json: &[u8]) -> Option<Vec<u8>> {
+        if !self.run.data.example {
+            return None;
+        }
+        let sealed = sealed_embeddings(self.prepared, plan, plan_json, &self.config, &self.weights);
+        sealed.unwrap_or_else(|error| {
+            stage.session.emit(&WorkflowEvent::Warning(&format!("the package has no embeddings: {error}")));
+            None
+        })
+    }
+
     /// Profile for monitoring. A model is published without one rather than not at all.
     fn profile(
         &self,
@@ -312,9 +326,10 @@ impl TrainedModel<'_> {
 }
 
 /// `true` if a package holds this model. Its metrics and gate may differ, since they have times, and so may its example and
-/// its profile.
+/// its profile and embeddings.
 fn is_model(package: &Package, files: &[(&str, &[u8])]) -> bool {
-    let mut model = files.iter().filter(|(name, _)| !["metrics.json", EXAMPLE, GATE, MONITOR].contains(name));
+    let others = ["metrics.json", EXAMPLE, GATE, MONITOR, EMBEDDINGS];
+    let mut model = files.iter().filter(|(name, _)| !others.contains(name));
     model.all(|(name, bytes)| {
         package.manifest.files.get(*name).is_some_and(|sha256| *sha256 == sha256_hex(bytes))
     })

@@ -35,7 +35,7 @@ pub struct DriftArgs {
     #[arg(long)]
     pub multivariate: bool,
     /// Compare what the model makes of the rows too, its embeddings: model (a classifier), ratio, distance, cosine, cityblock,
-    /// chebyshev, mmd (may be repeated) [without a name: model]
+    /// chebyshev, mmd (may be repeated) [without a name: model]; without --reference those that the package has
     #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "model")]
     pub embeddings: Vec<String>,
     /// Chunks of --multivariate: size:N, count:N, or hour, day, week, month, quarter, year for a prediction log
@@ -50,6 +50,7 @@ Examples:
   cupola monitor report --model churn --data today.csv --out drift     a page to look at, drift/monitor.html
   cupola monitor report --model churn --data today.csv --reference last-month.csv
   cupola monitor report --model churn --data .cupola/predictions/churn --reference train.csv --multivariate --chunks day
+  cupola monitor report --model reviews --data today.csv --embeddings
   cupola monitor report --model reviews --data today.csv --reference train.csv --embeddings --embeddings mmd")]
 pub struct MonitorReportArgs {
     #[command(flatten)]

@@ -74,9 +74,13 @@ fn show_relations(ui: Ui, found: &MultivariateDrift) {
 
 /// Shows the scores of the embeddings.
 fn show_embeddings(ui: Ui, found: &EmbeddingOutcome) {
+    let split = found.split.as_ref().map(|split| format!(" of the {split} split"));
     ui.line(format!(
-        "embeddings of {} values, {} rows compared with {}",
-        found.width, found.current, found.reference
+        "embeddings of {} values, {} rows compared with {}{}",
+        found.width,
+        found.current,
+        found.reference,
+        split.unwrap_or_default()
     ));
     let row = |drift: &EmbeddingDrift| {
         vec![

@@ -70,6 +70,16 @@ function drift(report) {
   $("verdict").replaceChildren(flag(report.drift.verdict), report.drift.judged ? ` ${report.drift.drifted} of ${report.drift.judged} columns` : "");
 }
 
+// A sample of the rows as the model sees them, beside that of its training.
+function embeddings(found) {
+  $("embeddings").hidden = !found.enabled;
+  if (!found.enabled) return;
+  const score = found.score === null ? "" : ` score ${fixed(found.score)}, threshold ${fixed(found.threshold)},`;
+  const waiting = found.waiting ? `, ${found.waiting} more are waiting` : "";
+  const text = `${score} ${found.rows} sampled rows beside ${found.reference_rows} of the reference${waiting}${found.why ? `; ${found.why}` : ""}`;
+  $("embeddings").replaceChildren("Embeddings: ", flag(found.verdict), text);
+}
+
 function note(report) {
   const notes = [];
   if (!report.enabled) notes.push(report.why);
@@ -91,7 +101,7 @@ async function show() {
     location.replace(`#${name}`);
     note(report);
     $("about").textContent = `version ${report.version}`;
-    if (report.enabled) { figures(report.window); past(report.history); drift(report); }
+    if (report.enabled) { figures(report.window); past(report.history); drift(report); embeddings(report.embeddings); }
   } catch (error) {
     if (mine !== turn) return;
     $("notes").hidden = false;

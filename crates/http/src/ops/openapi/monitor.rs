@@ -23,6 +23,21 @@ pub(super) fn operation(name: &str) -> Value {
             "outside": { "type": ["number", "null"], "description": "Share of values that the training has not seen" },
         },
     });
+    let embeddings = json!({
+        "type": "object",
+        "description": "Sampled rows beside the embeddings that are sealed with the model",
+        "required": ["enabled"],
+        "properties": {
+            "enabled": { "type": "boolean" },
+            "why": { "type": "string", "description": "Reason why embeddings are not watched, or why rows have none" },
+            "verdict": { "enum": ["stable", "drift", "few_rows"] },
+            "method": { "enum": ["model"] },
+            "score": number, "threshold": number,
+            "rows": { "type": "integer" }, "windows": { "type": "integer" },
+            "reference_rows": { "type": "integer" }, "width": { "type": "integer" },
+            "waiting": { "type": "integer", "description": "Sampled rows of the open window that are not embedded yet" },
+        },
+    });
     let report = json!({
         "type": "object",
         "required": ["enabled"],
@@ -37,6 +52,7 @@ pub(super) fn operation(name: &str) -> Value {
             "drift": { "type": "object" },
             "columns": { "type": "array", "items": column },
             "columns_left_out": { "type": "integer" },
+            "embeddings": embeddings,
             "history": { "type": "array", "items": { "type": "object" }, "description": "Each window that is kept, the open one last" },
             "clock_jumps": { "type": "integer" },
             "state": { "type": "object", "description": "Sketches of all windows, if asked for" },

@@ -32,6 +32,11 @@ impl EmbeddingRows {
         self.seen += 1;
     }
 
+    /// Values `[rows, width]`.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
     /// Number of vectors.
     pub fn len(&self) -> usize {
         self.values.len() / self.width.max(1)

@@ -12,8 +12,12 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::LiveMonitor;
+use super::embeddings::{COLUMN, EmbeddingMonitor, EmbeddingState};
 use super::version::VersionMonitor;
 use super::windows::WindowChoice;
+
+/// Gauge of the verdict on a column.
+const DRIFTED: &str = "cupola_monitor_column_drifted";
 
 /// Computes the metrics of all loaded versions when they are read.
 pub(crate) struct MonitorCollector(pub Arc<LiveMonitor>);
@@ -47,9 +51,12 @@ struct JudgedVersion {
     /// `true` for columns that count in the share of drifted ones.
     counts: Vec<bool>,
     clock_jumps: u64,
+    /// Verdict on the embeddings; `None` if they are not watched.
+    embeddings: Option<EmbeddingState>,
 }
 
 type VersionMetric = (&'static str, &'static str, fn(&JudgedVersion) -> Option<f64>);
+type EmbeddingMetric = (&'static str, &'static str, fn(&EmbeddingState) -> Option<f64>);
 type ColumnMetric = (&'static str, &'static str, fn(&LiveDrift) -> Option<f64>);
 
 /// Gauges of a version.
@@ -73,15 +80,21 @@ const VERSION_METRICS: [VersionMetric; 6] = [
     ("cupola_monitor_clock_jumps", "Times that the clock was set back", |one| Some(one.clock_jumps as f64)),
 ];
 
+/// Gauges of the embeddings.
+const EMBEDDING_METRICS: [EmbeddingMetric; 2] = [
+    ("cupola_monitor_embedding_rows", "Embedded rows in the latest windows that are judged", |one| {
+        Some(one.rows as f64)
+    }),
+    (
+        "cupola_monitor_embedding_score",
+        "Area under the ROC curve of a classifier that tells rows from the reference by their embeddings",
+        |one| one.score,
+    ),
+];
+
 /// Gauges of a column.
 const COLUMN_METRICS: [ColumnMetric; 7] = [
-    ("cupola_monitor_column_drifted", "1 for a column that has drifted, 0 for a stable one", |one| match one
-        .verdict
-    {
-        LiveVerdict::Drift => Some(1.0),
-        LiveVerdict::Stable => Some(0.0),
-        LiveVerdict::FewRows | LiveVerdict::NoReference => None,
-    }),
+    (DRIFTED, "1 for a column that has drifted, 0 for a stable one", |one| drifted(one.verdict)),
     ("cupola_monitor_psi", "Population stability index of a column", |one| one.psi),
     ("cupola_monitor_jensen_shannon", "Jensen-Shannon distance of a column", |one| one.jensen_shannon),
     ("cupola_monitor_kolmogorov_smirnov", "Kolmogorov-Smirnov statistic of a column over its bins", |one| {
@@ -98,6 +111,21 @@ impl JudgedVersion {
     /// Columns with a verdict, without probabilities.
     fn count(&self, verdict: LiveVerdict) -> usize {
         self.drift.iter().zip(&self.counts).filter(|(one, counts)| **counts && one.verdict == verdict).count()
+    }
+
+    /// Labels of the verdict on the embeddings, which rules take for that on a column.
+    fn embedding_labels(&self) -> ColumnLabels {
+        let VersionLabels { model, version } = self.labels.clone();
+        ColumnLabels { model, version, column: COLUMN.to_owned(), role: COLUMN }
+    }
+}
+
+/// Value of [`DRIFTED`]; `None` without a verdict.
+fn drifted(verdict: LiveVerdict) -> Option<f64> {
+    match verdict {
+        LiveVerdict::Drift => Some(1.0),
+        LiveVerdict::Stable => Some(0.0),
+        LiveVerdict::FewRows | LiveVerdict::NoReference => None,
     }
 }
 
@@ -119,6 +147,17 @@ impl Collector for MonitorCollector {
                     let Some(value) = value(drift) else { continue };
                     ConstGauge::new(value).encode(family.encode_family(labels)?)?;
                 }
+                let of_embeddings = one.embeddings.as_ref().filter(|_| name == DRIFTED);
+                if let Some(value) = of_embeddings.and_then(|state| drifted(state.verdict)) {
+                    ConstGauge::new(value).encode(family.encode_family(&one.embedding_labels())?)?;
+                }
+            }
+        }
+        for (name, help, value) in EMBEDDING_METRICS {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for one in &versions {
+                let Some(value) = one.embeddings.as_ref().and_then(value) else { continue };
+                ConstGauge::new(value).encode(family.encode_family(&one.labels)?)?;
             }
         }
         Ok(())
@@ -148,6 +187,7 @@ fn judged_version(monitor: &VersionMonitor, ring: &WindowRing) -> JudgedVersion 
         window: judged.window,
         drift: judged.drift,
         clock_jumps: ring.clock_jumps(),
+        embeddings: monitor.embeddings.as_ref().ok().map(EmbeddingMonitor::state),
     }
 }
 

@@ -33,6 +33,9 @@ impl Observation {
         input: PredictInput,
         (logits, references): (Vec<f32>, Vec<f32>),
     ) -> Self {
+        if let Ok(embeddings) = &monitor.embeddings {
+            embeddings.offer(&input);
+        }
         let signature = &model.signature;
         let files = file_rows(&input, &model.plan);
         let input = without_files(input, signature);

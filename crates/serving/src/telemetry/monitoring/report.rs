@@ -53,9 +53,17 @@ impl VersionMonitor {
             "drift": summary(&layout.columns, &judged.drift),
             "columns": columns,
             "columns_left_out": self.left_out,
+            "embeddings": self.embeddings_json(),
             "history": self.history(&ring),
             "clock_jumps": ring.clock_jumps(),
         })
+    }
+
+    fn embeddings_json(&self) -> Value {
+        match &self.embeddings {
+            Ok(embeddings) => json!(embeddings.state()),
+            Err(why) => json!({ "enabled": false, "why": why }),
+        }
     }
 
     /// Each window that is kept, with its drift.

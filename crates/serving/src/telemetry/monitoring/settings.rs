@@ -23,6 +23,10 @@ pub struct MonitorSettings {
     pub limits: DriftLimits,
     /// Columns of each version that have Prometheus metrics.
     pub metric_columns: usize,
+    /// `true` to watch the embeddings of rows with texts or pictures.
+    pub embeddings: bool,
+    /// Rows of a window that are embedded.
+    pub embedding_rows: usize,
     /// `true` to count requests for the performance log too.
     pub logs_performance: bool,
 }
@@ -43,6 +47,8 @@ impl From<&LiveMonitoring> for MonitorSettings {
             shows_values: config.show_values,
             limits: DriftLimits { rows: config.min_rows, psi: config.psi, ..DriftLimits::default() },
             metric_columns: config.metric_columns as usize,
+            embeddings: config.embeddings,
+            embedding_rows: config.embedding_rows as usize,
             logs_performance: config.performance_log.is_some(),
         }
     }

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cupola_monitor::sketch::{LiveDrift, SketchColumn, SketchLayout, SketchTable};
 use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
-use cupola_prep::Signature;
 use cupola_registry::Package;
+use cupola_runtime::LoadedPackage;
 use jiff::Timestamp;
 
+use super::embeddings::{COLUMN, EmbeddingMonitor};
 use super::layout::{WatchedColumns, watched};
 use super::settings::MonitorSettings;
 use super::windows::WindowChoice;
@@ -31,16 +32,24 @@ pub struct VersionMonitor {
     /// Requests since the last line of the performance log; `None` without such a log.
     logged: Option<Mutex<WindowTraffic>>,
     ring: Mutex<WindowRing>,
+    /// Embeddings of the rows, or the reason why they are not watched.
+    pub(super) embeddings: Result<EmbeddingMonitor, String>,
 }
 
 impl VersionMonitor {
     /// Monitoring of a package that is loaded now.
-    pub(super) fn new(package: &Package, signature: &Signature, settings: &Arc<MonitorSettings>) -> Self {
-        let WatchedColumns { layout, without_reference, left_out } = watched(package, signature, settings);
+    pub(super) fn new(
+        package: &Package,
+        model: &Arc<LoadedPackage>,
+        settings: &Arc<MonitorSettings>,
+    ) -> Self {
+        let watched = watched(package, &model.signature, settings);
+        let WatchedColumns { layout, without_reference, left_out } = watched;
         let limits = settings.window_limits();
         let affordable = MOST_BYTES / (layout.columns.len().max(1) * SEALED_BYTES);
         let kept = limits.kept.min(affordable.max(2));
-        let ring = WindowRing::new(Arc::new(layout), WindowLimits { kept, ..limits }, now());
+        let began = now();
+        let ring = WindowRing::new(Arc::new(layout), WindowLimits { kept, ..limits }, began);
         Self {
             model: package.manifest.name.clone(),
             version: package.manifest.version,
@@ -50,6 +59,7 @@ impl VersionMonitor {
             arrived: Mutex::default(),
             logged: settings.logs_performance.then(Mutex::default),
             ring: Mutex::new(ring),
+            embeddings: EmbeddingMonitor::new(package, model, settings, began),
         }
     }
 
@@ -61,7 +71,16 @@ impl VersionMonitor {
     /// Names of the watched columns, as metrics have them.
     pub(crate) fn column_labels(&self) -> Vec<String> {
         let layout = Arc::clone(self.ring().layout());
-        layout.columns.iter().map(SketchColumn::label).collect()
+        let embedding = self.embeddings.iter().map(|_| COLUMN.to_owned());
+        layout.columns.iter().map(SketchColumn::label).chain(embedding).collect()
+    }
+
+    /// Embeds the sampled rows that are due.
+    pub(super) fn measure_embeddings(&self) {
+        if let Ok(embeddings) = &self.embeddings {
+            let began = self.read(|ring| ring.open().began);
+            embeddings.measure(began);
+        }
     }
 
     /// Adds a request with its status code of HTTP and its duration in seconds.

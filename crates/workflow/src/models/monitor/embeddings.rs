@@ -2,10 +2,9 @@
 
 use cupola_monitor::embedding::EmbeddingRows;
 use cupola_nn::DeviceChoice;
-use cupola_prep::{Examples, FittedTarget, Frame, PredictedValue, each_derived};
-use cupola_runtime::EngineChoice;
+use cupola_prep::{Examples, FittedTarget, Frame, each_derived};
+use cupola_runtime::{EmbeddingOrigin, EngineChoice};
 use cupola_spec::Source;
-use serde::Serialize;
 
 use super::log::files_of;
 use crate::error::Error;
@@ -14,18 +13,6 @@ use crate::session::Session;
 
 /// Vectors that are kept, evenly spaced ones of more rows.
 const MOST_VECTORS: usize = 2000;
-
-/// Part of a model that its vectors come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EmbeddingOrigin {
-    /// Predictions of a model that embeds.
-    Prediction,
-    /// Input of the last layer, of a series or a text its mean.
-    LastLayer,
-    /// Prepared inputs, for a model without layers.
-    Inputs,
-}
 
 /// Vectors of the rows of a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,7 +75,7 @@ impl LoadedModel {
     ) -> Result<(), Error> {
         let indices: Vec<usize> = (0..examples.rows).collect();
         for chunk in indices.chunks(CHUNK) {
-            let (origin, values) = self.vectors(examples.gather(chunk))?;
+            let (origin, values) = self.predictor.embeddings(examples.gather(chunk))?;
             let width = values.len() / chunk.len();
             if width == 0 {
                 return Err(Error::NoEmbeddings { package: self.package.label() });
@@ -103,23 +90,5 @@ impl LoadedModel {
             collected.seen += chunk.len() as u64;
         }
         Ok(())
-    }
-
-    /// Vectors `[rows, width]` of some examples, with their origin.
-    fn vectors(&mut self, examples: Examples) -> Result<(EmbeddingOrigin, Vec<f64>), Error> {
-        let doubles = |values: &[f32]| values.iter().copied().map(f64::from).collect();
-        if matches!(self.predictor.package.plan.targets.first(), FittedTarget::Embedding { .. }) {
-            let predictions = self.predictor.predict(examples)?;
-            let values = predictions.iter().filter_map(|row| match &row.values().next()?.value {
-                PredictedValue::Numbers(values) => Some(values.as_slice()),
-                _ => None,
-            });
-            return Ok((EmbeddingOrigin::Prediction, values.flatten().copied().collect()));
-        }
-        let inputs: Vec<f64> = doubles(&examples.dense);
-        match self.predictor.representations(&examples)? {
-            Some(values) => Ok((EmbeddingOrigin::LastLayer, doubles(&values))),
-            None => Ok((EmbeddingOrigin::Inputs, inputs)),
-        }
     }
 }
