@@ -1,6 +1,7 @@
 //! Objects of S3-compatible stores (Amazon's own, `MinIO`, `SeaweedFS`, lakeFS), Google Cloud Storage and Azure.
 
 mod bucket;
+mod refusal;
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -12,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home, innermost_cause};
+pub(crate) use self::refusal::StoreRefusal;
 
 use super::web::appear;
 use crate::error::Error;

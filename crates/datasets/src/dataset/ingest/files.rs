@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use cupola_store::Lock;
 
-use crate::dataset::Datasets;
+use super::store::StoreInbox;
+use crate::dataset::{DatasetManifest, Datasets};
 use crate::error::{Error, io_error};
 
 /// Folder of the log of a dataset.
@@ -34,12 +35,20 @@ pub(in crate::dataset) struct PendingRows {
     pub path: PathBuf,
     /// Unique id: equal rows may be pushed again, so a digest would not do.
     pub id: String,
+    /// Ids of objects that the new version and those before have taken; empty for a home in a folder.
+    pub taken: Vec<String>,
+    /// Ids of the objects with these rows.
+    pub(super) batches: Vec<String>,
+    pub(super) inbox: Option<StoreInbox>,
 }
 
 impl PendingRows {
-    /// Sets the pushed rows of a dataset aside; `None` if there are none.
-    pub fn of(datasets: &Datasets, name: &str) -> Result<Option<Self>, Error> {
-        let folder = folder(datasets, name);
+    /// Sets the rows aside that were pushed since a version; `None` if there are none.
+    pub fn of(datasets: &Datasets, parent: &DatasetManifest) -> Result<Option<Self>, Error> {
+        if let Some(inbox) = StoreInbox::of(datasets, &parent.name) {
+            return inbox.pending(parent);
+        }
+        let folder = folder(datasets, &parent.name);
         if !folder.is_dir() {
             return Ok(None);
         }
@@ -49,7 +58,7 @@ impl PendingRows {
             let path = entry.map_err(io_error(&folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if let Some(id) = name.strip_prefix("taken-").and_then(|rest| rest.strip_suffix(".jsonl")) {
-                return Ok(Some(Self { id: id.to_owned(), path }));
+                return Ok(Some(Self::in_folder(path, id.to_owned())));
             }
         }
         let rows = folder.join("rows.jsonl");
@@ -59,11 +68,18 @@ impl PendingRows {
         let id = uuid::Uuid::now_v7().simple().to_string();
         let path = folder.join(format!("taken-{id}.jsonl"));
         std::fs::rename(&rows, &path).map_err(io_error(&path))?;
-        Ok(Some(Self { path, id }))
+        Ok(Some(Self::in_folder(path, id)))
+    }
+
+    fn in_folder(path: PathBuf, id: String) -> Self {
+        Self { path, id, taken: Vec::new(), batches: Vec::new(), inbox: None }
     }
 
     /// Removes the rows, which a version now holds.
     pub fn done(self) -> Result<(), Error> {
+        if let Some(inbox) = &self.inbox {
+            inbox.delete(&self.batches);
+        }
         std::fs::remove_file(&self.path).map_err(io_error(&self.path))
     }
 }

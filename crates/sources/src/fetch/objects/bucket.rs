@@ -9,6 +9,7 @@ use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::{ClientOptions, ObjectStore, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
+use super::refusal::StoreRefusal;
 use crate::error::Error;
 
 /// Kind of an object store.
@@ -36,7 +37,7 @@ impl StoreKind {
     }
 
     /// Remedy for a store that refuses the credentials, or got none.
-    fn credentials(self) -> &'static str {
+    pub fn credentials(self) -> &'static str {
         match self {
             Self::Folder => "check the permissions of the folder",
             Self::Amazon => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -204,6 +205,9 @@ fn connected(mut builder: MicrosoftAzureBuilder, text: &str) -> MicrosoftAzureBu
 
 /// Message of the innermost cause, with a remedy.
 pub(crate) fn innermost_cause(kind: StoreKind, error: &object_store::Error) -> String {
+    if let Some(why) = StoreRefusal::of(error).and_then(|refusal| refusal.why(kind)) {
+        return why;
+    }
     match error {
         object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
         object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
