@@ -6,6 +6,7 @@
 //! Reuter, "Transaction Processing", 9.4).
 
 mod files;
+mod pending;
 mod store;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use cupola_sources::{NoProgress, SourceBatch, TextColumns};
 use cupola_spec::{Data, Expectation, Severity, Source};
 use serde_json::{Map, Value};
 
-pub(super) use self::files::PendingRows;
+pub(super) use self::pending::PendingRows;
 
 use self::store::StoreInbox;
 use super::{DatasetManifest, Datasets};

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home, innermost_cause};
-pub(crate) use self::refusal::StoreRefusal;
+pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home};
+pub(crate) use self::refusal::{StoreRefusal, innermost_cause};
 
 use super::web::appear;
 use crate::error::Error;

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use cupola_store::{Lock, Remote, StagedFile, folders, is_plain_file_name, sha256_hex, write_file};
 
-use super::files::PendingRows;
 use crate::dataset::{DatasetManifest, Datasets};
 use crate::error::{Error, io_error};
 
@@ -32,9 +31,20 @@ const AT_ONCE: usize = 16;
 const SPOOL: &str = "spool-";
 const EXTENSION: &str = ".jsonl";
 
+/// Rows of objects that the next version takes, as one file.
+pub(super) struct StoredRows {
+    pub path: PathBuf,
+    /// Digest of the ids.
+    pub id: String,
+    /// Ids that the manifest of the version names.
+    pub taken: Vec<String>,
+    /// Ids of the objects.
+    pub batches: Vec<String>,
+}
+
 /// Pushed rows of one dataset in an object store, with their spool.
 #[derive(Debug, Clone)]
-pub(in crate::dataset) struct StoreInbox {
+pub(super) struct StoreInbox {
     remote: Arc<Remote>,
     /// Folder of the spool.
     folder: PathBuf,
@@ -46,7 +56,7 @@ impl StoreInbox {
     /// Inbox of a dataset; `None` for a home in a folder.
     pub fn of(datasets: &Datasets, name: &str) -> Option<Self> {
         let remote = Arc::clone(datasets.remote.as_ref()?);
-        let folder = super::files::folder(datasets, name);
+        let folder = datasets.root().join(name).join("inbox");
         Some(Self { remote, folder, prefix: format!("data/{name}/inbox/") })
     }
 
@@ -91,7 +101,7 @@ impl StoreInbox {
     ///
     /// # Errors
     /// [`Error::Superseded`] if another process takes them at this moment; [`Error::Source`].
-    pub fn pending(&self, parent: &DatasetManifest) -> Result<Option<PendingRows>, Error> {
+    pub fn pending(&self, parent: &DatasetManifest) -> Result<Option<StoredRows>, Error> {
         self.flush()?;
         let known: BTreeSet<&str> = parent.taken.iter().map(String::as_str).collect();
         let listed = self.remote.list(&self.prefix)?;
@@ -113,7 +123,7 @@ impl StoreInbox {
         let batches: Vec<String> = new.into_iter().map(str::to_owned).collect();
         let forgotten = if is_clean { parent.taken.len().saturating_sub(REMEMBERED) } else { 0 };
         let taken = parent.taken[forgotten..].iter().chain(&batches).cloned().collect();
-        Ok(Some(PendingRows { path, id, taken, batches, inbox: Some(self.clone()) }))
+        Ok(Some(StoredRows { path, id, taken, batches }))
     }
 
     /// Deletes objects that a version has. Returns `false` after a warning if the store refuses.
@@ -196,3 +206,6 @@ pub(super) fn send_spools(datasets: Datasets, alive: Weak<()>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

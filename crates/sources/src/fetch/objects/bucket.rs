@@ -9,7 +9,6 @@ use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
 use object_store::{ClientOptions, ObjectStore, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
-use super::refusal::StoreRefusal;
 use crate::error::Error;
 
 /// Kind of an object store.
@@ -203,21 +202,8 @@ fn connected(mut builder: MicrosoftAzureBuilder, text: &str) -> MicrosoftAzureBu
     }
 }
 
-/// Message of the innermost cause, with a remedy.
-pub(crate) fn innermost_cause(kind: StoreKind, error: &object_store::Error) -> String {
-    if let Some(why) = StoreRefusal::of(error).and_then(|refusal| refusal.why(kind)) {
-        return why;
-    }
-    match error {
-        object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            format!("the store refuses; {}", kind.credentials())
-        }
-        other => format!("{}; {}", first_cause(other), kind.address()),
-    }
-}
-
-fn first_cause(error: &object_store::Error) -> String {
+/// Message of the innermost cause.
+pub(super) fn first_cause(error: &object_store::Error) -> String {
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

@@ -1,6 +1,6 @@
 //! Responses with which an object store refuses a request.
 
-use super::bucket::StoreKind;
+use super::bucket::{StoreKind, first_cause};
 
 /// Start of the text of an error that has the response of a store (`object_store` 0.13). Its type is not public.
 const RESPONSE: &str = "Server returned non-2xx status code: ";
@@ -94,6 +94,20 @@ impl StoreRefusal {
             _ => format!("the store refuses ({} {code}); {}", self.status, kind.address()),
         };
         Some(why)
+    }
+}
+
+/// Message of the innermost cause, with a remedy.
+pub(crate) fn innermost_cause(kind: StoreKind, error: &object_store::Error) -> String {
+    if let Some(why) = StoreRefusal::of(error).and_then(|refusal| refusal.why(kind)) {
+        return why;
+    }
+    match error {
+        object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
+        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
+            format!("the store refuses; {}", kind.credentials())
+        }
+        other => format!("{}; {}", first_cause(other), kind.address()),
     }
 }
 
