@@ -122,25 +122,27 @@ fn job_spec(
         completion_mode: "Indexed",
         backoff_limit: options.retries,
         active_deadline_seconds: resources.minutes().map(|minutes| minutes * 60),
-        pod_failure_policy: PodFailurePolicy {
-            rules: vec![
-                PodFailureRule {
-                    action: "FailJob",
-                    on_exit_codes: Some(ExitCodes { operator: "In", values: vec![MISTAKE] }),
-                    on_pod_conditions: None,
-                },
-                PodFailureRule {
-                    action: "Ignore",
-                    on_exit_codes: None,
-                    on_pod_conditions: Some(vec![PodCondition { kind: "DisruptionTarget", status: "True" }]),
-                },
-            ],
-        },
+        pod_failure_policy: failure_policy(options),
         template: PodTemplate {
             metadata: Metadata { name: None, namespace: None, labels: metadata.labels.clone() },
             spec: pod_spec(command, resources, options, metadata.name.clone().unwrap_or_default()),
         },
     }
+}
+
+fn failure_policy(options: &PodOptions) -> PodFailurePolicy {
+    // A pod with an empty cache takes a store that is away for a wrong address.
+    let mistakes = options.store.is_none().then(|| PodFailureRule {
+        action: "FailJob",
+        on_exit_codes: Some(ExitCodes { operator: "In", values: vec![MISTAKE] }),
+        on_pod_conditions: None,
+    });
+    let evictions = PodFailureRule {
+        action: "Ignore",
+        on_exit_codes: None,
+        on_pod_conditions: Some(vec![PodCondition { kind: "DisruptionTarget", status: "True" }]),
+    };
+    PodFailurePolicy { rules: mistakes.into_iter().chain([evictions]).collect() }
 }
 
 fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions, name: String) -> PodSpec {
@@ -318,6 +320,7 @@ mod tests {
         ]);
         assert_eq!(container["env"], expected);
         assert!(pod["volumes"][0]["emptyDir"].is_object(), "{text}");
+        assert_eq!(job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -102,12 +102,14 @@ impl HomeClient {
                 | StoreError::InvalidPath { .. }
         );
         let lasting = StoreRefusal::of(error).map_or(lasting, |refusal| refusal.is_lasting());
-        let why = match innermost_cause(self.remote.kind, error) {
+        let kind = self.remote.kind;
+        let refused = StoreRefusal::of(error).and_then(|refusal| refusal.why(kind));
+        let why = match error {
             // Objects may be missing, so this is a write or a listing.
-            why if matches!(error, StoreError::NotFound { .. }) && !why.contains("no such bucket") => {
-                format!("no such bucket at this endpoint; {}", self.remote.kind.address())
+            StoreError::NotFound { .. } => {
+                refused.unwrap_or_else(|| format!("no such bucket at this endpoint; {}", kind.address()))
             }
-            why => why,
+            other => innermost_cause(kind, other),
         };
         self.error(why, !lasting)
     }

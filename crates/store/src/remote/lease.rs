@@ -76,10 +76,8 @@ impl Lease {
                 && found.id != own
                 && !is_over(remote, key, Duration::from_secs(found.seconds))?
             {
-                let holder = format!(
-                    "{} (unless it is gone: {} s after its last renewal)",
-                    found.holder, found.seconds
-                );
+                let holder =
+                    format!("{}, whose lease ends {} s after its last renewal", found.holder, found.seconds);
                 return Err(Error::Locked { path: remote.address(key), holder });
             }
             let fence = found.as_ref().map_or(1, |found| found.fence + 1);
