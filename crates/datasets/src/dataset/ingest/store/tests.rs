@@ -75,7 +75,7 @@ fn pull(datasets: &Datasets) -> AddOutcome {
 
 #[test]
 fn rows_of_two_machines_are_taken_by_a_third() {
-    let folder = cupola_testkit::temporary();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     store(path);
     for (name, start) in [("a", 1), ("b", 11)] {
@@ -92,7 +92,7 @@ fn rows_of_two_machines_are_taken_by_a_third() {
 
 #[test]
 fn machines_that_pull_while_rows_are_pushed_take_each_row_once() {
-    let folder = cupola_testkit::temporary();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let first = store(path);
     std::thread::scope(|scope| {
@@ -114,7 +114,7 @@ fn machines_that_pull_while_rows_are_pushed_take_each_row_once() {
 
 #[test]
 fn rows_that_a_killed_process_left_are_not_taken_again() {
-    let folder = cupola_testkit::temporary();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let first = store(path);
     push(&IngestLog::new(&first.home), [1, 2]);
@@ -193,7 +193,7 @@ impl ObjectClient for Unplugged {
 
 #[test]
 fn rows_wait_while_the_store_is_away_and_are_sent_later() {
-    let folder = cupola_testkit::temporary();
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     store(path);
     let inner = FolderClient::known(path.join("store"));
