@@ -1,18 +1,28 @@
 //! A home in an object store that several machines share. `scripts/check-home` does more, with an S3 server.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::support::{CommandOutput, TestHome};
+use serde_json::{Value, json};
 
-/// Runs a command on a machine with its own cache.
-fn on(home: &TestHome, machine: &str, args: &[&str]) -> CommandOutput {
+use crate::support::{CommandOutput, Server, TestHome, signal};
+use crate::watch;
+
+/// Command on a machine with its own cache.
+fn command(home: &TestHome, machine: &str, args: &[&str]) -> Command {
     let store = format!("file://{}", home.path("store").display());
     let mut command = home.command(args);
     command.env("CUPOLA_HOME", store).env("XDG_CACHE_HOME", home.path(machine));
-    CommandOutput::from(command.output().unwrap())
+    command
 }
 
-fn json(home: &TestHome, machine: &str, args: &[&str]) -> Value {
+fn on(home: &TestHome, machine: &str, args: &[&str]) -> CommandOutput {
+    CommandOutput::from(command(home, machine, args).output().unwrap())
+}
+
+fn json_of(home: &TestHome, machine: &str, args: &[&str]) -> Value {
     let output = on(home, machine, &[&["--json"], args].concat());
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     serde_json::from_str(&output.stdout).unwrap()
@@ -22,22 +32,22 @@ fn json(home: &TestHome, machine: &str, args: &[&str]) -> Value {
 fn machines_share_models_aliases_runs_and_datasets() {
     let home = TestHome::with_blobs(400, "[train]\nepochs = 1\n");
     let train = ["train", "--config", "run.toml", "--device", "flex"];
-    let first = json(&home, "a", &train);
-    json(&home, "b", &train);
-    let listed = json(&home, "c", &["models", "list"]);
+    let first = json_of(&home, "a", &train);
+    json_of(&home, "b", &train);
+    let listed = json_of(&home, "c", &["models", "list"]);
     let versions: Vec<u64> =
         listed.as_array().unwrap().iter().map(|row| row["version"].as_u64().unwrap()).collect();
     assert_eq!(versions, [2, 1]);
-    json(&home, "a", &["models", "alias", "blobs", "champion", "1"]);
-    let shown = json(&home, "c", &["runs", "show", first["run"].as_str().unwrap()]);
+    json_of(&home, "a", &["models", "alias", "blobs", "champion", "1"]);
+    let shown = json_of(&home, "c", &["runs", "show", first["run"].as_str().unwrap()]);
     assert_eq!(shown["run"]["status"], "finished");
     home.write("rows.csv", "x,y\n0.1,0.2\n0.9,0.8\n");
     let predict = ["predict", "--model", "blobs@champion", "--input", "rows.csv"];
     let there = on(&home, "c", &predict);
     assert_eq!(there.code, Some(0), "{}", there.stderr);
     assert_eq!(there.stdout, on(&home, "a", &predict).stdout);
-    json(&home, "a", &["data", "add", "rows", "rows.csv"]);
-    assert_eq!(json(&home, "c", &["data", "show", "rows"])["dataset"]["rows"], 2);
+    json_of(&home, "a", &["data", "add", "rows", "rows.csv"]);
+    assert_eq!(json_of(&home, "c", &["data", "show", "rows"])["dataset"]["rows"], 2);
 
     // Without the store, the cache answers and says so.
     std::fs::rename(home.path("store"), home.path("away")).unwrap();
@@ -46,10 +56,104 @@ fn machines_share_models_aliases_runs_and_datasets() {
     assert_eq!((cached.code, &cached.stdout), (Some(0), &there.stdout), "{}", cached.stderr);
     assert!(cached.stderr.contains("using the cache in "), "{}", cached.stderr);
     assert_ne!(on(&home, "d", &predict).code, Some(0), "another machine has no copy");
-    let refused = on(&home, "c", &["submit", "--config", "run.toml", "--engine", "slurm"]);
+    // A training finds it out before it begins.
+    let refused = on(&home, "c", &train);
     assert!(
-        refused.code == Some(2) && refused.stderr.contains("use a home in a folder"),
+        refused.code == Some(2) && refused.stderr.contains("mount its file system"),
         "{}",
         refused.stderr
     );
+    assert!(!refused.stderr.contains("epoch"), "{}", refused.stderr);
+}
+
+#[test]
+fn rows_that_one_machine_takes_were_pushed_to_others() {
+    let home = TestHome::new();
+    home.write("rows.csv", "number,half\n0,0.5\n");
+    json_of(&home, "a", &["data", "add", "rows", "rows.csv"]);
+    let serve = ["serve", "--port", "0", "--device", "flex"];
+    let servers: Vec<Server> =
+        ["a", "b"].map(|machine| Server::started(&mut command(&home, machine, &serve))).into();
+    std::thread::scope(|scope| {
+        for (at, server) in servers.iter().enumerate() {
+            scope.spawn(move || {
+                for number in 1..=20 {
+                    let row = json!({ "number": at * 1000 + number, "half": 0.5 });
+                    let body = json!({ "rows": [row] }).to_string();
+                    let response = server.post("/v1/datasets/rows/rows", body, &[]);
+                    assert_eq!(response.status, 200, "{}", response.text);
+                }
+            });
+        }
+        for machine in ["c", "d"] {
+            let home = &home;
+            scope.spawn(move || (0..3).for_each(|_| drop(json_of(home, machine, &["data", "pull", "rows"]))));
+        }
+    });
+    json_of(&home, "e", &["data", "pull", "rows"]);
+    assert_eq!(json_of(&home, "c", &["data", "show", "rows"])["dataset"]["rows"], 41);
+    home.write("unique.toml", "name = \"u\"\n[data]\nsource = \"dataset:rows\"\n[[expect]]\ncolumn = \"number\"\nunique = true\n[[targets]]\nname = \"half\"\n[model]\nfamily = \"gbdt\"\n");
+    json_of(&home, "c", &["data", "validate", "--config", "unique.toml"]);
+    assert_eq!(fs::read_dir(home.path("store/data/rows/inbox")).unwrap().count(), 0);
+}
+
+#[test]
+fn the_watch_of_a_killed_machine_goes_on_at_another() {
+    let home = TestHome::new();
+    home.write("rows.csv", watch::rows(300, 0, false));
+    let own =
+        "[watch]\nevery = \"1s\"\ncooldown = \"0s\"\nrollback.within = \"0s\"\n[watch.on]\nnew_data = true\n";
+    home.write("run.toml", format!("{}{own}", watch::CONFIG));
+    let journal = home.path("store/watch/shop/journal");
+    let records = || fs::read_dir(&journal).map_or(0, Iterator::count);
+    let watching = ["watch", "--config", "run.toml", "--device", "flex"];
+    let mut first =
+        command(&home, "a", &watching).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while records() < 3 {
+        assert!(started.elapsed() < Duration::from_mins(2) && first.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let second = on(&home, "b", &watch::PASS);
+    assert_eq!(second.code, Some(1), "{}", second.stderr);
+    let holder = format!("shop is watched already, by process {}", first.id());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    signal(first.id(), "KILL");
+    first.wait().unwrap();
+    let killed = Instant::now();
+    let passed = loop {
+        let passed = on(&home, "b", &watch::PASS);
+        if passed.code != Some(1) || killed.elapsed() > Duration::from_mins(2) {
+            break passed;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    };
+    assert_eq!(passed.code, Some(0), "{}", passed.stderr);
+    let shown = json_of(&home, "c", &["watch", "show", "shop-1"]);
+    let states = watch::states(&shown);
+    assert_eq!(states.iter().collect::<BTreeSet<_>>().len(), states.len(), "{states:?}");
+    assert_eq!(states.last().map(String::as_str), Some("kept"), "{states:?}");
+    let pointers: Value = serde_json::from_str(&home.read("store/models/shop/pointers.json")).unwrap();
+    let moves = pointers["moves"].as_array().unwrap().iter();
+    assert_eq!(moves.filter(|one| one["alias"] == "production").count(), 1, "{pointers}");
+    // The lease was given back: the next pass does not wait.
+    assert_eq!(on(&home, "c", &watch::PASS).code, Some(0));
+}
+
+#[test]
+fn a_job_gets_the_store_with_its_cache() {
+    let home = TestHome::with_blobs(100, "[train]\nepochs = 1\n");
+    let slurm = ["submit", "--engine", "slurm", "--config", "run.toml", "--dry-run"];
+    let script = on(&home, "a", &slurm);
+    assert_eq!(script.code, Some(0), "{}", script.stderr);
+    let store = format!("# The home is file://{};", home.path("store").display());
+    let cache = home.path("a/cupola/homes");
+    assert!(script.stdout.contains(&store), "{}", script.stdout);
+    assert!(script.stdout.contains(&format!("--home {}", cache.display())), "{}", script.stdout);
+    let pod =
+        ["submit", "--engine", "kubernetes", "--config", "run.toml", "--image", "r/cupola:1", "--dry-run"];
+    let refused = on(&home, "a", &pod);
+    assert!(refused.code == Some(2) && refused.stderr.contains("a pod does not have"), "{}", refused.stderr);
+    let local = home.run(&pod);
+    assert!(local.code == Some(2) && local.stderr.contains("give --claim"), "{}", local.stderr);
 }

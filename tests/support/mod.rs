@@ -109,7 +109,14 @@ impl TestHome {
     pub fn serve_logged(&self, args: &[&str], log: impl Into<Stdio>) -> Server {
         let mut all = vec!["serve", "--port", "0", "--device", "flex"];
         all.extend(args);
-        let mut child = self.command(&all).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        Server::started(self.command(&all).stderr(log))
+    }
+}
+
+impl Server {
+    /// Starts a command that serves, and waits until it is ready.
+    pub fn started(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let url = loop {
             let line = lines.next().expect("the server ended before it was ready").unwrap();

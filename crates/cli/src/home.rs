@@ -39,23 +39,15 @@ pub fn open(location: &Path) -> Result<Home> {
         None => Arc::new(HomeClient::open(&url)?),
     };
     if !is_known {
-        Remote::enrol(&*client, &url)?;
+        // An address that never worked is a mistake, whatever the store or the network says.
+        Remote::enrol(&*client, &url).map_err(|error| match error.to_string().rsplit_once("; ") {
+            Some((message, hint)) => UserError::new(message, hint),
+            None => UserError::new(error.to_string(), "check --home and the credentials"),
+        })?;
         write_file(&root.join(MARKER), json!({ "url": url }).to_string().as_bytes())?;
     }
     Remote::attach(&root, &url, client, Box::new(Ui::warning));
     Ok(Home::new(root))
-}
-
-/// Refuses a home in an object store for a command that cannot work there yet.
-pub fn require_folder(home: &Home, command: &str, why: &str) -> Result<()> {
-    if home.remote().is_none() {
-        return Ok(());
-    }
-    let message = format!(
-        "`{command}` does not support a home in an object store ({}): {why}",
-        home.location().display()
-    );
-    Err(UserError::new(message, "use a home in a folder, which may be on shared storage").into())
 }
 
 /// Address of the store whose cache a folder is.
@@ -90,7 +82,6 @@ mod tests {
         write_file(&cache.join(MARKER), json!({ "url": url }).to_string().as_bytes()).unwrap();
         let home = open(&cache).unwrap();
         assert_eq!((home.root(), home.location()), (cache.as_path(), PathBuf::from(&url)));
-        assert!(require_folder(&home, "cupola submit", "why").is_err());
         assert!(open(Path::new("file://relative")).is_err() && open(Path::new("ftp://host/a")).is_err());
     }
 }

@@ -150,6 +150,14 @@ impl Datasets {
         Ok(ResolvedDataset { label: manifest.label(), files, downloaded: manifest.is_downloaded() })
     }
 
+    /// Downloads the files of a version that the cache of a home in an object store lacks; does nothing for a folder.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for a file that the store lacks; [`Error::Source`].
+    pub fn download(&self, manifest: &DatasetManifest) -> Result<(), Error> {
+        self.fetch_blobs(manifest)
+    }
+
     /// Reads every blob of a version and checks its digest.
     ///
     /// # Errors
@@ -159,10 +167,18 @@ impl Datasets {
         manifest.dataset.files.iter().try_for_each(|file| self.blobs().verify(file, progress))
     }
 
+    /// Publishes the manifest as the version after its parent, if no other process has made one.
+    fn publish_next(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
+        match &self.remote {
+            Some(remote) => self.publish_to(remote, manifest, true),
+            None => self.publish(manifest),
+        }
+    }
+
     /// Assigns the next version number and publishes the manifest.
     fn publish(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
         if let Some(remote) = &self.remote {
-            return self.publish_to(remote, manifest);
+            return self.publish_to(remote, manifest, false);
         }
         let folder = self.root().join(&manifest.name);
         // The lock is held until the version is published.

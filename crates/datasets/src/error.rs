@@ -44,6 +44,20 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// Version whose parent is not the newest one any more.
+    #[error("dataset {name}: other processes have made versions meanwhile; try again")]
+    Superseded {
+        /// Name of the dataset.
+        name: String,
+    },
+    /// Spool of pushed rows without space while the object store is away.
+    #[error("{mib} MiB of pushed rows wait for {location}; try again when it answers")]
+    SpoolFull {
+        /// Address of the store.
+        location: String,
+        /// Space of the spool in MiB.
+        mib: u64,
+    },
 }
 
 impl From<cupola_store::Error> for Error {

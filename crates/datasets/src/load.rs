@@ -115,22 +115,31 @@ impl Table {
     }
 }
 
+/// Pushed rows among the files of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedRows {
+    /// Unique id.
+    pub id: String,
+    /// Ids of objects that the new version and those before have taken; empty for a home in a folder.
+    pub taken: Vec<String>,
+}
+
 /// Collected source of which no row has been read.
 pub struct Collection {
     collected: Collected,
-    /// Id of the pushed rows among the files.
-    pushed: Option<String>,
+    /// Pushed rows among the files.
+    pushed: Option<PushedRows>,
     runtime: Runtime,
 }
 
 impl Collection {
-    pub(crate) fn new(collected: Collected, pushed: Option<String>, runtime: Runtime) -> Self {
+    pub(crate) fn new(collected: Collected, pushed: Option<PushedRows>, runtime: Runtime) -> Self {
         Self { collected, pushed, runtime }
     }
 
-    /// Id of the pushed rows among the files.
-    pub(crate) fn pushed(&self) -> Option<&str> {
-        self.pushed.as_deref()
+    /// Pushed rows among the files.
+    pub(crate) fn pushed(&self) -> Option<&PushedRows> {
+        self.pushed.as_ref()
     }
 
     /// Format of the files; `None` without any.
@@ -241,8 +250,8 @@ pub(crate) struct CheckedSource {
     pub versions: Vec<FileVersion>,
     /// Position after the last row of a source that grows.
     pub position: Option<String>,
-    /// Id of the pushed rows among the files.
-    pub pushed: Option<String>,
+    /// Pushed rows among the files.
+    pub pushed: Option<PushedRows>,
     /// Settings of reading.
     data: Data,
     queried: bool,

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use self::error::SubmitError;
-pub use self::kubernetes::{PodOptions, apply_manifest, manifest};
+pub use self::kubernetes::{PodOptions, PodStore, apply_manifest, manifest};
 pub use self::logs::FollowedFile;
 pub use self::record::{ClusterJob, JobFolder, new_job_id};
 pub use self::resources::{JobResources, parse_memory};
@@ -115,8 +115,10 @@ pub struct SharedPaths {
     pub program: PathBuf,
     /// Working directory.
     pub folder: PathBuf,
-    /// Home folder.
+    /// Home folder, or the cache of a home in an object store.
     pub home: PathBuf,
+    /// Address of the object store that the home is in; `None` for a folder.
+    pub store: Option<String>,
     /// Config.
     pub config: PathBuf,
 }

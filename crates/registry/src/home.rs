@@ -80,6 +80,18 @@ impl Home {
         }
     }
 
+    /// Checks that the object store of the home exists and takes what is published; nothing for a folder. Called before
+    /// work that ends with a publication.
+    ///
+    /// # Errors
+    /// [`Error::Store`] with the remedy.
+    pub fn check_writable(&self) -> Result<(), Error> {
+        match self.remote() {
+            Some(remote) => Ok(remote.check_writable()?),
+            None => Ok(()),
+        }
+    }
+
     /// Names of all models. Links and folders with other names are left out.
     ///
     /// # Errors

@@ -165,6 +165,9 @@ pub enum Error {
     /// Pushed rows that could not be written.
     #[error("{0}")]
     PushFailed(String),
+    /// Pushed rows for which there is no space until a store answers again.
+    #[error("{0}")]
+    PushFull(String),
     /// Too many pushes at once.
     #[error("{limit} pushes are already being written; try again in a second")]
     PushOverloaded {
@@ -215,10 +218,14 @@ impl Error {
     pub fn retry_after(&self) -> Option<u64> {
         match self {
             Self::RateLimited { wait } => Some(retry_seconds(wait)),
+            Self::PushFull(_) => Some(STORE_RETRY),
             _ => None,
         }
     }
 }
+
+/// Seconds after which a client may push again to a store that was away.
+const STORE_RETRY: u64 = 30;
 
 /// Error of a protocol, which knows the status code that is counted and traced.
 pub trait ProtocolError: Send + From<Error> {

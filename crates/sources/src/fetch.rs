@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use cupola_spec::{Data, QueryEngine, Source};
 use url::Url;
 
-pub(crate) use self::objects::{StoreKind, bucket, bucket_of_home, innermost_cause};
+pub(crate) use self::objects::{StoreKind, StoreRefusal, bucket, bucket_of_home, innermost_cause};
 
 use self::web::{WebClient, api, page};
 use cupola_store::FileVersion;

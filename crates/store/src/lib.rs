@@ -35,7 +35,9 @@ pub use disk::staged::{
 };
 pub use error::{Error, io_remedy};
 pub use name::{Name, Reference, is_plain_file_name, split_version};
-pub use remote::{Fetched, FolderClient, ObjectClient, ObjectInfo, PutCondition, Remote, RemoteWarning};
+pub use remote::{
+    Fetched, FolderClient, Lease, ObjectClient, ObjectInfo, PutCondition, Remote, RemoteWarning,
+};
 pub use signature::verify_signature;
 pub use storage::{LocalFolder, Storage};
 pub use versions::{VERSION_LIMIT, next_version, version_number, versions};

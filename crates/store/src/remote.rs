@@ -1,12 +1,15 @@
 //! Object stores behind a home: the store is the truth, the home folder is its cache.
 //!
 //! An [`ObjectClient`] has the few blocking operations that a home needs. [`Remote`] adds what makes them safe to use:
-//! claims that know their own outcome, files with digests, and listings that fall back to the cache.
+//! claims that know their own outcome, files with digests, leases, and listings that fall back to the cache.
 
+mod access;
 mod blob;
 mod client;
 mod folder;
+mod lease;
 mod mirror;
+mod object;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use crate::error::Error;
 
 pub use client::{Fetched, ObjectClient, ObjectInfo, PutCondition};
 pub use folder::FolderClient;
+pub use lease::Lease;
 
 /// Time after a failure in which reads use the cache without asking the store, so that a server that starts or polls
 /// does not wait for each of its requests.
@@ -25,10 +29,6 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 const LISTING_AGE: Duration = Duration::from_secs(2);
 /// Time within which a conditional write has to succeed.
 const WRITE_DEADLINE: Duration = Duration::from_secs(90);
-/// Object of every store of a home.
-const MARKER: &str = "store.json";
-const MARKER_TEXT: &[u8] = b"{\"format\":1}\n";
-const MARKER_LIMIT: u64 = 4096;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -48,6 +48,10 @@ pub struct Remote {
 struct RemoteState {
     /// Time of the last failed read; `None` while the store answers.
     failed: Option<Instant>,
+    /// Time of the last failed write of [`Remote::try_create`]; `None` while the store takes them.
+    write_failed: Option<Instant>,
+    /// Time of the last successful [`Remote::check_writable`].
+    checked: Option<Instant>,
     /// Times of the last listings by prefix.
     listed: HashMap<String, Instant>,
     /// Documents by key with their tags.
@@ -78,34 +82,6 @@ impl Remote {
         let remote = Arc::new(Self { url, root: root.clone(), client, warning, state: Mutex::default() });
         attached().insert(root, Arc::clone(&remote));
         remote
-    }
-
-    /// Checks on the first use of an address that a store of objects answers there, and that it is no other kind of server.
-    /// It gets the object `store.json`, unless its credentials allow reading only.
-    ///
-    /// # Errors
-    /// [`Error::Remote`]: an empty cache cannot stand for a store.
-    pub fn enrol(client: &dyn ObjectClient, url: &str) -> Result<(), Error> {
-        let foreign = || Error::Remote {
-            location: url.to_owned(),
-            why: format!("the object `{MARKER}` is not one of a home; check --home and the endpoint"),
-            transient: false,
-        };
-        let read = || match client.get(MARKER, MARKER_LIMIT, None) {
-            Ok(Fetched::Object { bytes, .. }) if bytes == MARKER_TEXT => Ok(true),
-            Ok(Fetched::Object { .. }) | Err(Error::Damaged { .. }) => Err(foreign()),
-            Ok(_) => Ok(false),
-            Err(error) => Err(error),
-        };
-        if read()? {
-            return Ok(());
-        }
-        match client.put(MARKER, MARKER_TEXT, PutCondition::Absent) {
-            Ok(_) if read()? => Ok(()),
-            Ok(_) => Err(foreign()),
-            // Readers may list and nothing else.
-            Err(error) => client.list("models").map(drop).map_err(|_| error),
-        }
     }
 
     /// Store whose cache is this folder; `None` for a local home.
@@ -168,7 +144,7 @@ impl Remote {
 
     /// `true` if the store answers a request.
     pub fn answers(&self) -> bool {
-        self.try_read(|client| client.length(MARKER)).is_some()
+        self.try_read(|client| client.length(access::MARKER)).is_some()
     }
 
     /// `true` unless the last read failed.

@@ -196,6 +196,8 @@ impl TrainJob {
         session: &Session<'_>,
         stop: &StopSignal,
     ) -> Result<JobOutcome, Error> {
+        // Nobody waits for a training whose package nobody takes.
+        runs.check_writable()?;
         self.train(runs, session, stop, &mut KeptData::default(), &Publication).map(JobOutcome::of)
     }
 

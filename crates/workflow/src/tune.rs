@@ -125,6 +125,7 @@ impl TuneJob {
     pub fn run(&self, session: &Session<'_>, stop: &StopSignal) -> Result<TuneOutcome, Error> {
         let started = Instant::now();
         let plan = StudyPlan::new(self, session)?;
+        session.home.check_writable()?;
         plan.warn_of_grid(session);
         if let Some(from) = &self.warm_start {
             warm::begin(&plan, session, from)?;

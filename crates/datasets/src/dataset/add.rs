@@ -15,8 +15,11 @@ use jiff::Timestamp;
 
 use super::{DatasetManifest, Datasets, checked};
 use crate::error::Error;
-use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, collect, reading};
+use crate::load::{CheckedSource, Collection, FirstRead, LoadRequest, PushedRows, collect, reading};
 use crate::profile::Profiler;
+
+/// Attempts to make a version of pushed rows among other processes.
+const ATTEMPTS: usize = 20;
 
 /// User-provided description of a dataset.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +70,17 @@ impl Datasets {
     /// # Errors
     /// As [`Self::add`].
     pub fn pull(&self, name: &str, progress: &dyn ProgressSink) -> Result<AddOutcome, Error> {
+        let mut attempt = 1;
+        loop {
+            match self.pull_once(name, progress) {
+                // The pushed rows belong onto the version that another process has made.
+                Err(Error::Superseded { .. }) if attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+        }
+    }
+
+    fn pull_once(&self, name: &str, progress: &dyn ProgressSink) -> Result<AddOutcome, Error> {
         let parent = self.manifest(name, None)?;
         let request = LoadRequest {
             source: &parent.data.source,
@@ -80,9 +94,9 @@ impl Datasets {
         let runtime = io_runtime(&request.label())?;
         let about = DatasetInfo { licence: parent.licence.clone(), updates: parent.updates.clone() };
         if let Some((pending, collected)) = self.pushed(&parent, &request)? {
-            let id = Some(pending.id.clone());
+            let rows = Some(PushedRows { id: pending.id.clone(), taken: pending.taken.clone() });
             let added =
-                self.keep(name, &request, &about, Some(&parent), Collection::new(collected, id, runtime))?;
+                self.keep(name, &request, &about, Some(&parent), Collection::new(collected, rows, runtime))?;
             pending.done()?;
             return Ok(added);
         }
@@ -175,6 +189,8 @@ impl Datasets {
             // Plaintext values must not be stored beside encrypted blobs.
             profile.columns.iter_mut().for_each(|column| column.top.clear());
         }
+        let pushed = checked_source.pushed.take();
+        let taken = pushed.as_ref().map(|rows| rows.taken.clone()).filter(|taken| !taken.is_empty());
         let mut manifest = DatasetManifest {
             format_version: DatasetManifest::FORMAT_VERSION,
             name: name.to_owned(),
@@ -189,7 +205,8 @@ impl Datasets {
                 .map(|root| std::path::absolute(root).unwrap_or(root.clone()))
                 .collect(),
             watermark: checked_source.position.or(watermark),
-            pushed: checked_source.pushed.or_else(|| parent.and_then(|parent| parent.pushed.clone())),
+            pushed: pushed.map(|rows| rows.id).or_else(|| parent.and_then(|parent| parent.pushed.clone())),
+            taken: taken.clone().unwrap_or_default(),
             licence: about.licence.clone(),
             updates: about.updates.clone(),
             expect: request.expect.to_vec(),
@@ -197,7 +214,12 @@ impl Datasets {
             report: checked_source.report,
             profile,
         };
-        self.publish(&mut manifest)?;
+        // Rows of objects are taken onto the newest version, or not at all.
+        if taken.is_some() {
+            self.publish_next(&mut manifest)?
+        } else {
+            self.publish(&mut manifest)?
+        }
         Ok(AddOutcome::New(Box::new(manifest)))
     }
 

@@ -6,6 +6,8 @@
 //! Reuter, "Transaction Processing", 9.4).
 
 mod files;
+mod pending;
+mod store;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,9 @@ use cupola_sources::{NoProgress, SourceBatch, TextColumns};
 use cupola_spec::{Data, Expectation, Severity, Source};
 use serde_json::{Map, Value};
 
-pub(super) use self::files::PendingRows;
+pub(super) use self::pending::PendingRows;
 
+use self::store::StoreInbox;
 use super::{DatasetManifest, Datasets};
 use crate::contract::Contract;
 use crate::error::Error;
@@ -33,6 +36,8 @@ const SHOWN_CHARACTERS: usize = 80;
 pub struct IngestLog {
     datasets: Datasets,
     lines: Mutex<HashMap<String, Arc<DatasetLog>>>,
+    /// Ends the thread that sends what waits for an object store.
+    _alive: Arc<()>,
 }
 
 /// Rejected push.
@@ -71,20 +76,23 @@ impl IngestLog {
     /// Log for the datasets of a home folder. Lines that a killed server left unfinished are removed.
     pub fn new(home: &Path) -> Self {
         let datasets = Datasets::new(home);
+        let alive = Arc::new(());
+        store::send_spools(datasets.clone(), Arc::downgrade(&alive));
         for name in datasets.names() {
             // The next push tries again and reports what fails.
             let _ = files::repair(&files::folder(&datasets, &name));
         }
-        Self { datasets, lines: Mutex::default() }
+        Self { datasets, lines: Mutex::default(), _alive: alive }
     }
 
-    /// Checks and writes rows; blocks until they are synced to disk. Returns their number.
+    /// Checks and writes rows; blocks until they are synced to disk, or in the object store of the home. Returns their
+    /// number.
     ///
     /// # Errors
     /// [`IngestError`]; then none of them is kept.
     pub fn push(&self, name: &str, rows: &[Map<String, Value>]) -> Result<usize, IngestError> {
-        if self.datasets.remote.is_some() {
-            let why = "rows cannot be pushed to a home in an object store, since each replica would keep them on its own disk; push them to a server with a home in a folder";
+        if self.datasets.remote.is_some() && self.datasets.encrypts() {
+            let why = "its files are encrypted, and pushed rows would lie in the object store as they are; push them to a server with a home in a folder";
             let refused = Error::Dataset { name: name.to_owned(), why: why.to_owned() };
             return Err(IngestError::Unknown(refused));
         }
@@ -128,6 +136,8 @@ struct DatasetLog {
     expect: Vec<Expectation>,
     home: PathBuf,
     folder: PathBuf,
+    /// Place of the rows in the object store of the home, if it has one.
+    inbox: Option<StoreInbox>,
     queue: Mutex<WriteQueue>,
     written: Condvar,
 }
@@ -158,6 +168,7 @@ impl DatasetLog {
             expect: manifest.expect.iter().filter_map(on_a_value).collect(),
             home: datasets.home.clone(),
             folder: files::folder(datasets, &manifest.name),
+            inbox: StoreInbox::of(datasets, &manifest.name),
             queue: Mutex::default(),
             written: Condvar::new(),
         })
@@ -253,7 +264,10 @@ impl DatasetLog {
             let waiting = std::mem::take(&mut queue.waiting);
             (queue.writing, queue.next) = (true, number + 1);
             drop(queue);
-            let written = files::append(&self.folder, &all);
+            let written = match &self.inbox {
+                Some(inbox) => inbox.put(&all),
+                None => files::append(&self.folder, &all),
+            };
             queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(error) = written {
                 queue.failed.insert(number, (Arc::new(error), waiting));

@@ -35,6 +35,10 @@ pub struct DatasetManifest {
     /// Id of the last pushed rows in this version or an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pushed: Option<String>,
+    /// Ids of pushed objects of an object store in this version or an earlier one, oldest first. Those that are deleted for
+    /// long are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<String>,
     /// Licence of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -139,6 +143,7 @@ impl DatasetManifest {
             roots: Vec::new(),
             watermark: None,
             pushed: None,
+            taken: Vec::new(),
             origin: Some(origin.to_owned()),
             expect: expect.collect(),
             report,

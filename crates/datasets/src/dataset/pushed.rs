@@ -25,7 +25,7 @@ impl Datasets {
         parent: &DatasetManifest,
         request: &LoadRequest<'_>,
     ) -> Result<Option<(PendingRows, Collected)>, Error> {
-        let Some(taken) = PendingRows::of(self, &parent.name)? else { return Ok(None) };
+        let Some(taken) = PendingRows::of(self, parent)? else { return Ok(None) };
         if parent.pushed.as_ref() == Some(&taken.id) {
             taken.done()?;
             return self.pushed(parent, request);

@@ -54,8 +54,17 @@ impl Datasets {
         Ok(())
     }
 
-    /// Uploads the blobs of a version, then claims the next number with its manifest.
-    pub(super) fn publish_to(&self, remote: &Remote, manifest: &mut DatasetManifest) -> Result<(), Error> {
+    /// Uploads the blobs of a version, then claims the next number with its manifest: that after its parent, if
+    /// `only_next` is `true`.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] if another process has that number; [`Error::Source`].
+    pub(super) fn publish_to(
+        &self,
+        remote: &Remote,
+        manifest: &mut DatasetManifest,
+        only_next: bool,
+    ) -> Result<(), Error> {
         for file in &manifest.dataset.files {
             let (path, is_sealed) = match self.blobs().stored(file) {
                 Some(stored) => stored,
@@ -65,11 +74,16 @@ impl Datasets {
             let suffix = if is_sealed { SEALED } else { "" };
             remote.send(&Remote::blob_key(&file.sha256, suffix), &path)?;
         }
-        remote.forget_listings();
-        self.refresh(Some(&manifest.name))?;
         // The bytes of a claim have to differ from those of every other writer.
         manifest.created = format!("{:.9}", jiff::Timestamp::now());
-        manifest.version = self.stored_versions(&manifest.name)?.last().map_or(1, |newest| newest + 1);
+        let newest = self.newest_now(remote, &manifest.name)?;
+        if only_next && newest != manifest.parent {
+            return Err(Error::Superseded { name: manifest.name.clone() });
+        }
+        manifest.version = newest.map_or(1, |newest| newest + 1);
+        if !only_next {
+            self.inherit(manifest)?;
+        }
         loop {
             let key = format!("data/{}/{}/manifest.json", manifest.name, manifest.version);
             let bytes = serde_json::to_vec_pretty(manifest)
@@ -83,10 +97,35 @@ impl Datasets {
                     done => Ok(done?),
                 };
             }
+            if only_next {
+                return Err(Error::Superseded { name: manifest.name.clone() });
+            }
             manifest.version += 1;
+            self.newest_now(remote, &manifest.name)?;
+            self.inherit(manifest)?;
             if manifest.version > VERSION_LIMIT {
                 return Err(cupola_store::Error::VersionLimit { path: remote.address(&key) }.into());
             }
         }
+    }
+
+    /// Newest version in the store at this moment.
+    fn newest_now(&self, remote: &Remote, name: &str) -> Result<Option<u64>, Error> {
+        remote.forget_listings();
+        self.refresh(Some(name))?;
+        Ok(self.stored_versions(name)?.last().copied())
+    }
+
+    /// Adds the pushed objects that the version before has taken, so that none is taken again after a version without
+    /// them.
+    fn inherit(&self, manifest: &mut DatasetManifest) -> Result<(), Error> {
+        let before = manifest.version - 1;
+        if !self.stored_versions(&manifest.name)?.contains(&before) {
+            return Ok(());
+        }
+        let mut taken = self.manifest(&manifest.name, Some(before))?.taken;
+        taken.retain(|id| !manifest.taken.contains(id));
+        manifest.taken.splice(..0, taken);
+        Ok(())
     }
 }

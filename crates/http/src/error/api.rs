@@ -262,7 +262,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         Error::Unrecorded => (StatusCode::SERVICE_UNAVAILABLE, "not_recorded"),
         Error::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         Error::EngineStopped => (StatusCode::SERVICE_UNAVAILABLE, "engine_stopped"),
-        Error::PushFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
+        Error::PushFailed(_) | Error::PushFull(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_written"),
         Error::FeedbackFailed(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
         Error::Deadline { .. } | Error::GenerationDeadline => (StatusCode::GATEWAY_TIMEOUT, "deadline"),
         Error::Inference(_) => (StatusCode::INTERNAL_SERVER_ERROR, "inference_failed"),

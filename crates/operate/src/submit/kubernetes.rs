@@ -9,9 +9,9 @@ use super::error::SubmitError;
 use super::{JobCommand, JobResources};
 
 use self::objects::{
-    Capabilities, ConfigMap, ConfigMapSource, Container, ContainerSecurity, EmptyDir, EnvVar, ExitCodes, Job,
-    JobSpec, Metadata, PersistentVolumeClaim, PodCondition, PodFailurePolicy, PodFailureRule, PodSecurity,
-    PodSpec, PodTemplate, Quantities, SeccompProfile, Volume, VolumeMount,
+    Capabilities, ConfigMap, ConfigMapSource, Container, ContainerSecurity, EmptyDir, EnvFrom, EnvVar,
+    ExitCodes, Job, JobSpec, Metadata, PersistentVolumeClaim, PodCondition, PodFailurePolicy, PodFailureRule,
+    PodSecurity, PodSpec, PodTemplate, Quantities, SeccompProfile, SecretRef, Volume, VolumeMount,
 };
 
 /// Path of the home folder in a pod.
@@ -30,14 +30,28 @@ const MISTAKE: u8 = 2;
 pub struct PodOptions {
     /// Image with the program `cupola` as its entry point.
     pub image: String,
-    /// Persistent volume claim of the home folder.
-    pub claim: String,
+    /// Persistent volume claim of the home folder, or of the cache of a home in an object store. Without one, the cache ends
+    /// with the pod.
+    pub claim: Option<String>,
+    /// Object store of the home; `None` for a folder.
+    pub store: Option<PodStore>,
     /// Namespace; `None` for the one of the user's context.
     pub namespace: Option<String>,
     /// User and group of the process.
     pub user: u32,
     /// Failed pods after which the job fails. Pods that the cluster evicts do not count.
     pub retries: u32,
+}
+
+/// Object store of a home, as a pod reaches it.
+#[derive(Debug, Clone)]
+pub struct PodStore {
+    /// Address of the home.
+    pub address: String,
+    /// Secret of Kubernetes whose keys become environment variables, such as `AWS_ACCESS_KEY_ID`.
+    pub secret: Option<String>,
+    /// Further environment variables, which are no secrets.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// Manifest of a job, a config map and an Indexed Job, as YAML.
@@ -53,7 +67,13 @@ pub fn manifest(
     config: &str,
 ) -> Result<(String, String), SubmitError> {
     let name = object_name(&command.id);
-    for (flag, value) in [("--claim", Some(&options.claim)), ("--namespace", options.namespace.as_ref())] {
+    let secret = options.store.as_ref().and_then(|store| store.secret.as_ref());
+    let named = [
+        ("--claim", options.claim.as_ref()),
+        ("--namespace", options.namespace.as_ref()),
+        ("--secret", secret),
+    ];
+    for (flag, value) in named {
         if let Some(value) = value.filter(|value| object_name(value) != **value) {
             return Err(SubmitError::Request {
                 why: format!("`{value}` is not a name of Kubernetes"),
@@ -102,25 +122,27 @@ fn job_spec(
         completion_mode: "Indexed",
         backoff_limit: options.retries,
         active_deadline_seconds: resources.minutes().map(|minutes| minutes * 60),
-        pod_failure_policy: PodFailurePolicy {
-            rules: vec![
-                PodFailureRule {
-                    action: "FailJob",
-                    on_exit_codes: Some(ExitCodes { operator: "In", values: vec![MISTAKE] }),
-                    on_pod_conditions: None,
-                },
-                PodFailureRule {
-                    action: "Ignore",
-                    on_exit_codes: None,
-                    on_pod_conditions: Some(vec![PodCondition { kind: "DisruptionTarget", status: "True" }]),
-                },
-            ],
-        },
+        pod_failure_policy: failure_policy(options),
         template: PodTemplate {
             metadata: Metadata { name: None, namespace: None, labels: metadata.labels.clone() },
             spec: pod_spec(command, resources, options, metadata.name.clone().unwrap_or_default()),
         },
     }
+}
+
+fn failure_policy(options: &PodOptions) -> PodFailurePolicy {
+    // A pod with an empty cache takes a store that is away for a wrong address.
+    let mistakes = options.store.is_none().then(|| PodFailureRule {
+        action: "FailJob",
+        on_exit_codes: Some(ExitCodes { operator: "In", values: vec![MISTAKE] }),
+        on_pod_conditions: None,
+    });
+    let evictions = PodFailureRule {
+        action: "Ignore",
+        on_exit_codes: None,
+        on_pod_conditions: Some(vec![PodCondition { kind: "DisruptionTarget", status: "True" }]),
+    };
+    PodFailurePolicy { rules: mistakes.into_iter().chain([evictions]).collect() }
 }
 
 fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions, name: String) -> PodSpec {
@@ -130,7 +152,14 @@ fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions
         read_only,
     };
     let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
-    let claim = PersistentVolumeClaim { claim_name: options.claim.clone() };
+    let home = match &options.claim {
+        Some(claim) => Volume {
+            persistent_volume_claim: Some(PersistentVolumeClaim { claim_name: claim.clone() }),
+            ..volume("home")
+        },
+        None => Volume { empty_dir: Some(EmptyDir {}), ..volume("home") },
+    };
+    let address = options.store.as_ref().map_or(HOME, |store| store.address.as_str());
     PodSpec {
         restart_policy: "Never",
         termination_grace_period_seconds: GRACE,
@@ -145,9 +174,10 @@ fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions
         containers: vec![Container {
             name: "cupola",
             image: options.image.clone(),
-            args: command.arguments(HOME, &format!("{CONFIG_FOLDER}/{CONFIG}")),
+            args: command.arguments(address, &format!("{CONFIG_FOLDER}/{CONFIG}")),
             working_dir: HOME,
-            env: environment(resources),
+            env: environment(resources, options.store.as_ref()),
+            env_from: secrets(options.store.as_ref()),
             resources: quantities(resources),
             volume_mounts: vec![
                 mount("home", HOME, false),
@@ -161,20 +191,29 @@ fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions
             },
         }],
         volumes: vec![
-            Volume { persistent_volume_claim: Some(claim), ..volume("home") },
+            home,
             Volume { config_map: Some(ConfigMapSource { name }), ..volume("config") },
             Volume { empty_dir: Some(EmptyDir {}), ..volume("temporary") },
         ],
     }
 }
 
-fn environment(resources: &JobResources) -> Vec<EnvVar> {
+fn environment(resources: &JobResources, store: Option<&PodStore>) -> Vec<EnvVar> {
     let variable = |name, value: String| EnvVar { name, value };
     let threads = resources.cpus.map(|cpus| variable("RAYON_NUM_THREADS", cpus.to_string()));
     // NVIDIA's runtime mounts the Vulkan driver for `graphics` only.
     let graphics = (resources.gpus > 0)
         .then(|| variable("NVIDIA_DRIVER_CAPABILITIES", "compute,graphics,utility".to_owned()));
-    threads.into_iter().chain(graphics).collect()
+    // The cache of a store lies on the volume, with the checkpoints.
+    let cache = store.map(|_| variable("XDG_CACHE_HOME", HOME.to_owned()));
+    let variables = store.into_iter().flat_map(|store| &store.variables);
+    let variables = variables.map(|(name, value)| variable(name, value.clone()));
+    threads.into_iter().chain(graphics).chain(cache).chain(variables).collect()
+}
+
+fn secrets(store: Option<&PodStore>) -> Vec<EnvFrom> {
+    let secret = store.and_then(|store| store.secret.clone());
+    secret.into_iter().map(|name| EnvFrom { secret_ref: SecretRef { name } }).collect()
 }
 
 /// Requests that equal the limits, so that a pod is evicted last.
@@ -209,7 +248,8 @@ mod tests {
     fn options() -> PodOptions {
         PodOptions {
             image: "registry.example.org/cupola:1".to_owned(),
-            claim: "cupola-home".to_owned(),
+            claim: Some("cupola-home".to_owned()),
+            store: None,
             namespace: Some("ml".to_owned()),
             user: 65532,
             retries: 6,
@@ -258,9 +298,35 @@ mod tests {
     }
 
     #[test]
+    fn a_home_in_an_object_store_comes_by_address_and_its_secret_by_reference() {
+        let store = PodStore {
+            address: "s3://team/cupola".to_owned(),
+            secret: Some("s3-keys".to_owned()),
+            variables: vec![("AWS_ENDPOINT_URL", "https://s3.example.org".to_owned())],
+        };
+        let options = PodOptions { store: Some(store), claim: None, ..options() };
+        let (_, text) = of(JobWork::Train, &JobResources::default(), &options).unwrap();
+        let job: serde_json::Value = serde_saphyr::from_str(text.split("\n---\n").nth(1).unwrap()).unwrap();
+        let pod = &job["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        assert_eq!(
+            (&container["args"][0], &container["args"][1]),
+            (&"--home".into(), &"s3://team/cupola".into())
+        );
+        assert_eq!(container["envFrom"][0]["secretRef"]["name"], "s3-keys");
+        let expected = serde_json::json!([
+            { "name": "XDG_CACHE_HOME", "value": "/cupola" },
+            { "name": "AWS_ENDPOINT_URL", "value": "https://s3.example.org" },
+        ]);
+        assert_eq!(container["env"], expected);
+        assert!(pod["volumes"][0]["emptyDir"].is_object(), "{text}");
+        assert_eq!(job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
     fn names_that_kubernetes_refuses_are_refused() {
         let wrong = [
-            PodOptions { claim: "My_Claim".to_owned(), ..options() },
+            PodOptions { claim: Some("My_Claim".to_owned()), ..options() },
             PodOptions { namespace: Some("a b".to_owned()), ..options() },
             PodOptions { image: "a b".to_owned(), ..options() },
             PodOptions { image: String::new(), ..options() },

@@ -46,12 +46,20 @@ pub fn sbatch_script(
     let arguments: Vec<String> = arguments.iter().map(|word| shell_word(word)).collect();
     let arguments = arguments.join(" ");
     let restarts = options.restarts;
+    // A cache knows its store, and keeps the checkpoints.
+    let (store, remedy) = match &paths.store {
+        Some(address) => (
+            format!("\n# The home is {address}; the folder of --home is its cache, with the checkpoints."),
+            "set XDG_CACHE_HOME to a folder that all nodes share before cupola submit",
+        ),
+        None => (String::new(), "give a --home that all nodes share"),
+    };
     Ok(format!(
         r#"#!/bin/bash
 {directives}
-# Job {id} of Cupola. What it runs continues where an earlier start has stopped.
+# Job {id} of Cupola. What it runs continues where an earlier start has stopped.{store}
 [ -x {program} ] || {{ echo "error: no program "{program}" on $(hostname); put it on storage that all nodes share"; exit 2; }}
-[ -d {home} ] || {{ echo "error: no folder "{home}" on $(hostname); give a --home that all nodes share"; exit 2; }}
+[ -d {home} ] || {{ echo "error: no folder "{home}" on $(hostname); {remedy}"; exit 2; }}
 export RAYON_NUM_THREADS="${{SLURM_CPUS_PER_TASK:-1}}"
 limit= ended= child= signals=0
 # The number of an array stands for all of its tasks.
@@ -190,6 +198,7 @@ mod tests {
             program: "/shared/cupola".into(),
             folder: "/shared/project".into(),
             home: home.root().to_owned(),
+            store: None,
             config: "/shared/project/run.toml".into(),
         };
         let sbatch = sbatch.iter().map(|option| (*option).to_owned()).collect();

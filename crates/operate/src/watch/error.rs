@@ -44,6 +44,14 @@ impl WatchError {
         Self::Request { why: why.into(), remedy: remedy.into() }
     }
 
+    /// Error of taking or renewing the lock of a watch.
+    pub(crate) fn of_lock(name: &str, error: cupola_store::Error) -> Self {
+        match error {
+            cupola_store::Error::Locked { holder, .. } => Self::Busy { name: name.to_owned(), holder },
+            other => other.into(),
+        }
+    }
+
     /// `true` if the user can correct the cause.
     pub fn is_user_error(&self) -> bool {
         match self {

@@ -2,29 +2,29 @@
 //! killed anywhere is continued by the next one.
 
 mod live;
+mod lock;
 mod promote;
 mod steps;
 
 use std::path::PathBuf;
 
 use cupola_nn::DeviceChoice;
-use cupola_registry::Home;
 use cupola_sources::fill_secrets;
 use cupola_spec::{Run, Watch, WatchWebhook};
-use cupola_store::{Lock, create_folder};
 use cupola_workflow::{ConfigSource, Session, StopSignal};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::lock::WatchLock;
 use super::challenger::config_digest;
 use super::cycle::{WatchCycle, WatchStep};
 use super::drift::{BestStability, DriftMeasure};
 use super::error::WatchError;
-use super::journal::{WatchJournal, folder};
+use super::journal::WatchJournal;
 use super::live::LiveServer;
 use super::look::guard::{WatchHold, hold};
 use super::look::observe::{Surroundings, WatchLook, one_line};
-use super::look::scratch::ScratchHome;
+use super::look::scratch::{ScratchHome, fill_cache};
 use super::record::{WatchRecord, WatchState};
 
 /// Watch of one config.
@@ -117,8 +117,9 @@ impl WatchJob {
             // A key that is not set is told now, and not after a training.
             LiveServer::open(live, &roots, session.home().root())?;
         }
-        let lock = lock(session.home(), &run.name)?;
-        let journal = WatchJournal::open(session.home(), &run.name)?;
+        session.home().check_writable()?;
+        let lock = WatchLock::take(session.home(), &run.name)?;
+        let journal = WatchJournal::held(session.home(), &run.name, lock.lease())?;
         Ok(Watcher { job: self, session, run, watch, roots, journal, written, _lock: lock })
     }
 
@@ -131,6 +132,7 @@ impl WatchJob {
         let (run, watch) = self.declared(session)?;
         let journal = WatchJournal::open(session.home(), &run.name)?;
         let roots = self.config.roots();
+        fill_cache(session.home(), &run, &watch)?;
         let scratch = ScratchHome::of(session.home())?;
         let surroundings = Surroundings {
             session: &session.clone().with_home(scratch.home()),
@@ -197,16 +199,6 @@ impl WatchJob {
     }
 }
 
-/// Takes the lock of the watch of a model.
-pub(super) fn lock(home: &Home, name: &str) -> Result<Lock, WatchError> {
-    let path = folder(home, name);
-    create_folder(&path)?;
-    Lock::try_folder(&path).map_err(|error| match error {
-        cupola_store::Error::Locked { holder, .. } => WatchError::Busy { name: name.to_owned(), holder },
-        other => other.into(),
-    })
-}
-
 /// Watch that holds the lock of its model.
 pub struct Watcher<'a> {
     pub(super) job: &'a WatchJob,
@@ -216,7 +208,7 @@ pub struct Watcher<'a> {
     pub(super) roots: Vec<PathBuf>,
     pub(super) journal: WatchJournal,
     written: &'a dyn Fn(&WatchRecord),
-    _lock: Lock,
+    _lock: WatchLock,
 }
 
 impl Watcher<'_> {

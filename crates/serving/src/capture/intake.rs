@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::MAX_PUSHES;
 use crate::error::Error;
 
-/// Store of pushed rows. Its method may block; the rows are on disk when it returns.
+/// Store of pushed rows. Its method may block; the rows are on disk, or in an object store, when it returns.
 pub trait RowSink: Send + Sync {
     /// Stores all of the rows, or none, and returns their number.
     ///
@@ -31,6 +31,8 @@ pub enum PushError {
         /// Reason.
         why: String,
     },
+    /// There is no space for more rows until a store answers again; the message says so.
+    Full(String),
     /// The rows could not be written.
     Failed {
         /// Reason for the client.
@@ -45,6 +47,7 @@ impl From<PushError> for Error {
         match error {
             PushError::UnknownDataset(message) => Self::UnknownDataset(message),
             PushError::Row { row, column, why } => Self::PushedRow { row, column, why },
+            PushError::Full(message) => Self::PushFull(message),
             PushError::Failed { why, details } => {
                 tracing::error!(%details, "failed to write pushed rows");
                 Self::PushFailed(why)

@@ -1,6 +1,7 @@
 //! Objects of S3-compatible stores (Amazon's own, `MinIO`, `SeaweedFS`, lakeFS), Google Cloud Storage and Azure.
 
 mod bucket;
+mod refusal;
 
 use std::path::{Path as FilePath, PathBuf};
 
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home, innermost_cause};
+pub(crate) use self::bucket::{StoreKind, bucket, bucket_of_home};
+pub(crate) use self::refusal::{StoreRefusal, innermost_cause};
 
 use super::web::appear;
 use crate::error::Error;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::Path as FilePath;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cupola_store::{Error, Fetched, ObjectClient, ObjectInfo, PutCondition};
 use futures::{StreamExt, TryStreamExt};
@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 
 use super::RemoteStore;
-use crate::fetch::{StoreKind, bucket_of_home, innermost_cause};
+use crate::fetch::{StoreKind, StoreRefusal, bucket_of_home, innermost_cause};
 use crate::progress::NoProgress;
 use crate::runtime::io_runtime;
 use crate::secret::Secrets;
@@ -101,7 +101,17 @@ impl HomeClient {
                 | StoreError::NotSupported { .. }
                 | StoreError::InvalidPath { .. }
         );
-        self.error(innermost_cause(self.remote.kind, error), !lasting)
+        let lasting = StoreRefusal::of(error).map_or(lasting, |refusal| refusal.is_lasting());
+        let kind = self.remote.kind;
+        let refused = StoreRefusal::of(error).and_then(|refusal| refusal.why(kind));
+        let why = match error {
+            // Objects may be missing, so this is a write or a listing.
+            StoreError::NotFound { .. } => {
+                refused.unwrap_or_else(|| format!("no such bucket at this endpoint; {}", kind.address()))
+            }
+            other => innermost_cause(kind, other),
+        };
+        self.error(why, !lasting)
     }
 
     fn too_large(&self, key: &str, limit: u64) -> Error {
@@ -136,10 +146,11 @@ fn update(tag: &str) -> UpdateVersion {
     UpdateVersion { e_tag: Some(e_tag.to_owned()), version: version.map(str::to_owned) }
 }
 
-/// `None` in place of an error about a missing object.
+/// `None` in place of an error about a missing object. A missing bucket is an error.
 fn found<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match result {
         Ok(value) => Ok(Some(value)),
+        Err(error) if StoreRefusal::of(&error).is_some_and(|refusal| refusal.is_of_bucket()) => Err(error),
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -267,6 +278,17 @@ impl ObjectClient for HomeClient {
         });
         Ok(objects.collect())
     }
+
+    fn modified(&self, key: &str) -> Result<Option<SystemTime>, Error> {
+        let (remote, path) = (Arc::clone(&self.remote), self.path(key));
+        let about = self.wait(SMALL_DEADLINE, async move { found(remote.store.head(&path).await) })?;
+        Ok(about.map(|about| about.last_modified.into()))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Error> {
+        let (remote, path) = (Arc::clone(&self.remote), self.path(key));
+        self.wait(SMALL_DEADLINE, async move { found(remote.store.delete(&path).await) }).map(drop)
+    }
 }
 
 #[cfg(test)]
@@ -296,8 +318,13 @@ mod tests {
         let listed = client.list("a/").unwrap();
         assert_eq!(listed.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["a/b.json"]);
         assert_eq!((client.length("a/b.json").unwrap(), client.length("a/c").unwrap()), (Some(1), None));
+        let age = client.modified("a/b.json").unwrap().unwrap().elapsed().unwrap();
+        assert!(age < Duration::from_mins(1) && client.modified("a/c").unwrap().is_none());
         let inside = runtime().unwrap().block_on(store.head(&Path::from("team/home/a/b.json")));
         assert_eq!(inside.unwrap().size, 1);
+        client.delete("a/b.json").unwrap();
+        client.delete("a/b.json").unwrap();
+        assert_eq!(client.length("a/b.json").unwrap(), None);
     }
 
     #[test]

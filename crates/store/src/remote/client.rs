@@ -1,6 +1,7 @@
 //! Operations that a home needs of an object store.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::error::Error;
 
@@ -80,4 +81,17 @@ pub trait ObjectClient: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`Error::Remote`].
     fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, Error>;
+
+    /// Time of the last write of an object by the clock of the store, in whole seconds or finer; `None` if it does not
+    /// exist.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    fn modified(&self, key: &str) -> Result<Option<SystemTime>, Error>;
+
+    /// Deletes an object, which may be gone.
+    ///
+    /// # Errors
+    /// [`Error::Remote`].
+    fn delete(&self, key: &str) -> Result<(), Error>;
 }

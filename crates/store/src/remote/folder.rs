@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::client::{Fetched, ObjectClient, ObjectInfo, PutCondition};
 use crate::digest::{sha256_file, sha256_hex};
@@ -123,5 +124,16 @@ impl ObjectClient for FolderClient {
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    fn modified(&self, key: &str) -> Result<Option<SystemTime>, Error> {
+        let path = self.path(key)?;
+        found(fs::metadata(&path).and_then(|metadata| metadata.modified()).map_err(at(&path)))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Error> {
+        let path = self.path(key)?;
+        let _lock = self.lock()?;
+        found(fs::remove_file(&path).map_err(at(&path))).map(drop)
     }
 }

@@ -62,6 +62,16 @@ impl ObjectClient for Unreliable {
         self.check()?;
         self.inner.list(prefix)
     }
+
+    fn modified(&self, key: &str) -> Result<Option<std::time::SystemTime>, Error> {
+        self.check()?;
+        self.inner.modified(key)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), Error> {
+        self.check()?;
+        self.inner.delete(key)
+    }
 }
 
 fn remote(folder: &Path, cache: &str, client: Arc<dyn ObjectClient>) -> Arc<Remote> {

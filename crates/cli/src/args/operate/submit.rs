@@ -21,7 +21,7 @@ Examples:
   cupola submit list
   cupola submit logs latest -f
 
-All nodes must see the home folder, the config, the data and the program. A job that is preempted, killed or at
+All nodes must see the home folder (or the cache of a home in an object store), the config, the data and the program. A job that is preempted, killed or at
 its time limit continues from its newest checkpoint."
 )]
 pub struct SubmitArgs {
@@ -100,9 +100,12 @@ pub struct SubmitKubernetesArgs {
     /// Image whose entry point is cupola
     #[arg(long, value_name = "IMAGE", required_if_eq("engine", "kubernetes"))]
     pub image: Option<String>,
-    /// Persistent volume claim of the home folder
-    #[arg(long, value_name = "NAME", required_if_eq("engine", "kubernetes"))]
+    /// Persistent volume claim of the home folder; of the checkpoints, with a home in an object store
+    #[arg(long, value_name = "NAME")]
     pub claim: Option<String>,
+    /// Secret whose keys become environment variables, for a home in an object store
+    #[arg(long, value_name = "NAME")]
+    pub secret: Option<String>,
     /// Namespace of the job [default: that of the context of kubectl]
     #[arg(long, value_name = "NAME")]
     pub namespace: Option<String>,

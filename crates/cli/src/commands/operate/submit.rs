@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use cupola_operate::{
-    ClusterEngine, ClusterJob, JobCommand, JobFolder, JobResources, JobWork, PodOptions, SharedPaths,
-    SlurmOptions, SubmitError, apply_manifest, manifest, new_job_id, sbatch_script, submit_script,
+    ClusterEngine, ClusterJob, JobCommand, JobFolder, JobResources, JobWork, PodOptions, PodStore,
+    SharedPaths, SlurmOptions, SubmitError, apply_manifest, manifest, new_job_id, sbatch_script,
+    submit_script,
 };
 use cupola_registry::{Home, now, write_file};
 use cupola_spec::{NAME_RULE, is_name};
@@ -18,7 +19,6 @@ use crate::args::{SubmitArgs, SubmitCommand, SubmitEngine, SubmitJobArgs};
 use crate::commands::session;
 use crate::draw::Ui;
 use crate::failure::UserError;
-use crate::home::require_folder;
 use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &SubmitArgs) -> Result<()> {
@@ -47,8 +47,8 @@ fn submit(home: &Home, ui: Ui, args: &SubmitJobArgs) -> Result<()> {
     let (Some(config), Some(engine)) = (&args.config, args.engine) else {
         return Err(UserError::new("nothing to submit", "give --config and --engine").into());
     };
-    require_folder(home, "cupola submit", "checkpoints and logs of a job need shared storage")?;
-    let home = Home::new(absolute(home.root())?);
+    home.check_writable()?;
+    let home = if home.remote().is_some() { home.clone() } else { Home::new(absolute(home.root())?) };
     let command = command(&home, args, config)?;
     let job = match engine {
         SubmitEngine::Slurm => slurm(&home, args, config, &command)?,
@@ -145,7 +145,8 @@ fn slurm(home: &Home, args: &SubmitJobArgs, config: &Path, command: &JobCommand)
     let paths = SharedPaths {
         program,
         folder: std::env::current_dir()?,
-        home: home.root().to_owned(),
+        home: absolute(home.root())?,
+        store: home.remote().map(|remote| remote.url().to_owned()),
         config: config.clone(),
     };
     let folder = JobFolder::at(home, &command.id);
@@ -157,9 +158,19 @@ fn slurm(home: &Home, args: &SubmitJobArgs, config: &Path, command: &JobCommand)
 
 fn kubernetes(home: &Home, args: &SubmitJobArgs, config: &Path, command: &JobCommand) -> Result<NewJob> {
     let own = &args.kubernetes;
+    if own.claim.is_none() {
+        if home.remote().is_none() {
+            let message = "a job of Kubernetes needs a volume for the home folder";
+            return Err(UserError::new(message, "give --claim, or a --home in an object store").into());
+        }
+        Ui::warning(
+            "without --claim, checkpoints are lost with their pod: a pod that is evicted or fails begins anew",
+        );
+    }
     let options = PodOptions {
         image: own.image.clone().unwrap_or_default(),
-        claim: own.claim.clone().unwrap_or_default(),
+        claim: own.claim.clone(),
+        store: pod_store(home, own.secret.as_ref())?,
         namespace: own.namespace.clone(),
         user: own.user,
         retries: own.retries,
@@ -171,6 +182,33 @@ fn kubernetes(home: &Home, args: &SubmitJobArgs, config: &Path, command: &JobCom
     record.cluster_ids.push(name);
     record.namespace.clone_from(&own.namespace);
     Ok(NewJob { file: folder.manifest(), folder, record, text })
+}
+
+/// Environment variables of stores that are no secrets: a job gets those of this process.
+const STORE_VARIABLES: [&str; 8] = [
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT",
+    "AZURE_STORAGE_ENDPOINT",
+    "STORAGE_EMULATOR_HOST",
+];
+
+/// Object store of a home as a pod reaches it; `None` for a folder.
+fn pod_store(home: &Home, secret: Option<&String>) -> Result<Option<PodStore>> {
+    let Some(remote) = home.remote() else { return Ok(None) };
+    let address = remote.url().to_owned();
+    if address.starts_with("file://") {
+        let message = format!("a pod does not have the folder of `{address}`");
+        return Err(
+            UserError::new(message, "use s3://, gs:// or az://, or a home in a folder with --claim").into()
+        );
+    }
+    let set = |name| Some((name, std::env::var(name).ok().filter(|value| !value.is_empty())?));
+    let variables = STORE_VARIABLES.into_iter().filter_map(set).collect();
+    Ok(Some(PodStore { address, secret: secret.cloned(), variables }))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use cupola_operate::{
     ExportRequest, WatchDecision, WatchError, WatchFollowing, WatchJob, WatchPass, WatchRecord, WatchState,
-    decide, export,
+    Watcher, decide, export,
 };
 use cupola_registry::Home;
 use cupola_workflow::{ConfigSource, Observer, Silent, StopSignal, WorkflowEvent};
@@ -22,16 +22,16 @@ use crate::commands::session;
 use crate::commands::training::train::stop_signal;
 use crate::draw::{Screen, Ui, show_look, show_record};
 use crate::failure::UserError;
-use crate::home::require_folder;
 use crate::next_step::next_command;
 
 /// Longest wait for the decision of a person between two looks at the journal.
 const DECISION: Duration = Duration::from_secs(5);
+/// Pause between two looks at the lease of another process.
+const STANDBY: Duration = Duration::from_secs(5);
 /// Pause between two looks at the signal of the user.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub fn run(home: &Home, ui: Ui, args: &WatchArgs) -> Result<()> {
-    require_folder(home, "cupola watch", "the journal of retrainings is a locked file")?;
     match &args.command {
         None => pass(home, ui, &args.pass),
         Some(WatchCommand::Approve { id }) => decided(home, ui, id, WatchDecision::Approve),
@@ -94,7 +94,9 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
             show_record(ui, record);
         }
     };
-    let mut watcher = job.begin(&session, &written)?;
+    let Some(mut watcher) = begun(home, ui, args, &stop, || job.begin(&session, &written))? else {
+        return Ok(());
+    };
     let every = Duration::from_secs_f64(job.every_seconds(&session)?.clamp(1.0, 1e8));
     let inbox = if args.once { None } else { receive::listen(home, ui, &job, &session)? };
     let mut followed = None;
@@ -129,6 +131,36 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
         };
         if !slept(pause, &stop, inbox.as_ref()) {
             return Ok(());
+        }
+    }
+}
+
+/// The watch, once this process may begin it: in an object store, the process of another machine may hold it, and this one
+/// stands by until that ends or is killed. `None` if the user stopped it.
+fn begun<'a>(
+    home: &Home,
+    ui: Ui,
+    args: &WatchPassArgs,
+    stop: &StopSignal,
+    begin: impl Fn() -> Result<Watcher<'a>, WatchError>,
+) -> Result<Option<Watcher<'a>>> {
+    let stands_by = home.remote().is_some() && !args.once;
+    let mut known = None;
+    loop {
+        match begin() {
+            Ok(watcher) => return Ok(Some(watcher)),
+            Err(WatchError::Busy { name, holder }) if stands_by => {
+                if known.as_ref() != Some(&holder) {
+                    ui.line(format!(
+                        "standby     {name} is watched by {holder}; this process goes on after it"
+                    ));
+                }
+                known = Some(holder);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if !slept(STANDBY, stop, None) {
+            return Ok(None);
         }
     }
 }
@@ -221,7 +253,12 @@ fn in_repository(file: &Path) -> Option<&Path> {
 fn exported(home: &Home, ui: Ui, args: &WatchExportArgs) -> Result<()> {
     let session = session(home, &Silent);
     // A scheduler runs its commands in a folder of its own.
-    let (config, root) = (absolute(&args.config), absolute(home.root()));
+    let config = absolute(&args.config);
+    let root = home.remote().map_or_else(|| absolute(home.root()), |_| home.location());
+    if home.remote().is_some() && args.to == SchedulerArg::Kubeflow {
+        let message = "a pipeline of Kubeflow mounts its home folder, which an object store is not";
+        return Err(UserError::new(message, "use a home in a folder, or run `cupola watch` in a pod").into());
+    }
     let checked_out = (args.to == SchedulerArg::Github).then(|| in_repository(&config)).flatten();
     let request = ExportRequest {
         scheduler: args.to.scheduler(),

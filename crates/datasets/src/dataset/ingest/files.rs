@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use cupola_store::Lock;
 
 use crate::dataset::Datasets;
-use crate::error::{Error, io_error};
+use crate::error::Error;
 
 /// Folder of the log of a dataset.
 pub(super) fn folder(datasets: &Datasets, name: &str) -> PathBuf {
@@ -27,43 +27,4 @@ pub(super) fn repair(folder: &Path) -> Result<(), Error> {
     }
     let _lock = Lock::folder(folder)?;
     Ok(cupola_store::repair_lines(&rows)?)
-}
-
-/// Pushed rows that were set aside for a new version, and are removed once it exists.
-pub(in crate::dataset) struct PendingRows {
-    pub path: PathBuf,
-    /// Unique id: equal rows may be pushed again, so a digest would not do.
-    pub id: String,
-}
-
-impl PendingRows {
-    /// Sets the pushed rows of a dataset aside; `None` if there are none.
-    pub fn of(datasets: &Datasets, name: &str) -> Result<Option<Self>, Error> {
-        let folder = folder(datasets, name);
-        if !folder.is_dir() {
-            return Ok(None);
-        }
-        let _lock = Lock::folder(&folder)?;
-        // Rows that an earlier attempt set aside come first.
-        for entry in std::fs::read_dir(&folder).map_err(io_error(&folder))? {
-            let path = entry.map_err(io_error(&folder))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if let Some(id) = name.strip_prefix("taken-").and_then(|rest| rest.strip_suffix(".jsonl")) {
-                return Ok(Some(Self { id: id.to_owned(), path }));
-            }
-        }
-        let rows = folder.join("rows.jsonl");
-        if !rows.exists() {
-            return Ok(None);
-        }
-        let id = uuid::Uuid::now_v7().simple().to_string();
-        let path = folder.join(format!("taken-{id}.jsonl"));
-        std::fs::rename(&rows, &path).map_err(io_error(&path))?;
-        Ok(Some(Self { path, id }))
-    }
-
-    /// Removes the rows, which a version now holds.
-    pub fn done(self) -> Result<(), Error> {
-        std::fs::remove_file(&self.path).map_err(io_error(&self.path))
-    }
 }

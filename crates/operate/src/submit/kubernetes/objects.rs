@@ -116,6 +116,8 @@ pub(super) struct Container {
     pub working_dir: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvVar>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<EnvFrom>,
     pub resources: Quantities,
     pub volume_mounts: Vec<VolumeMount>,
     pub security_context: ContainerSecurity,
@@ -125,6 +127,17 @@ pub(super) struct Container {
 pub(super) struct EnvVar {
     pub name: &'static str,
     pub value: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EnvFrom {
+    pub secret_ref: SecretRef,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct SecretRef {
+    pub name: String,
 }
 
 #[derive(Debug, Serialize)]

@@ -4,9 +4,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use cupola_datasets::Datasets;
 use cupola_registry::Home;
+use cupola_spec::{Run, Watch};
 use cupola_store::StagedFolder;
 
+use crate::watch::contest::champion_of;
 use crate::watch::error::WatchError;
 
 /// Folders of `data` without versions that a look has to see.
@@ -46,6 +49,31 @@ impl ScratchHome {
     pub fn home(&self) -> Home {
         Home::new(self.folder.path().to_owned())
     }
+}
+
+/// Downloads what a look reads to the cache of a home in an object store, which a scratch home has links to.
+///
+/// # Errors
+/// A store that does not answer; a damaged champion.
+pub(in crate::watch) fn fill_cache(home: &Home, run: &Run, watch: &Watch) -> Result<(), WatchError> {
+    if home.remote().is_none() {
+        return Ok(());
+    }
+    champion_of(home, &run.name, &watch.alias)?;
+    let datasets = Datasets::new(home.root());
+    let own = watch.dataset.as_deref().unwrap_or(&run.name);
+    let recent = format!("{own}-recent");
+    let sources = run.data.source.patterns().iter().map(String::as_str).chain(watch.recent.as_deref());
+    let named = sources.filter_map(|source| source.strip_prefix("dataset:"));
+    for name in named.chain([own, recent.as_str()]) {
+        match datasets.named(name) {
+            Ok(manifest) => datasets.download(&manifest)?,
+            // There is no version yet.
+            Err(cupola_datasets::Error::Dataset { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn mirror_data(data: &Path, own: &Path) -> Result<(), WatchError> {

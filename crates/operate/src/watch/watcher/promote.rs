@@ -39,6 +39,7 @@ impl Watcher<'_> {
         if let Some(state) = self.before_promotion(cycle, now, to)? {
             return Ok(Some(state));
         }
+        self.journal.confirm()?;
         // First the canary, so that no server gives its share of the requests to an older version.
         self.lead_canary(to)?;
         set_alias(home, name, alias, to, Some(now), false)?;
@@ -128,6 +129,7 @@ impl Watcher<'_> {
         };
         let now = Aliases::read(home, name)?.get(alias).copied();
         if now == Some(promoted) {
+            self.journal.confirm()?;
             roll_back_alias(home, name, alias, false)?;
         }
         let now = Aliases::read(home, name)?.get(alias).copied();

@@ -36,7 +36,7 @@ impl StoreKind {
     }
 
     /// Remedy for a store that refuses the credentials, or got none.
-    fn credentials(self) -> &'static str {
+    pub fn credentials(self) -> &'static str {
         match self {
             Self::Folder => "check the permissions of the folder",
             Self::Amazon => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -202,18 +202,8 @@ fn connected(mut builder: MicrosoftAzureBuilder, text: &str) -> MicrosoftAzureBu
     }
 }
 
-/// Message of the innermost cause, with a remedy.
-pub(crate) fn innermost_cause(kind: StoreKind, error: &object_store::Error) -> String {
-    match error {
-        object_store::Error::NotFound { path, .. } => format!("no object {path}; check the URL"),
-        object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
-            format!("the store refuses; {}", kind.credentials())
-        }
-        other => format!("{}; {}", first_cause(other), kind.address()),
-    }
-}
-
-fn first_cause(error: &object_store::Error) -> String {
+/// Message of the innermost cause.
+pub(super) fn first_cause(error: &object_store::Error) -> String {
     let mut why = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

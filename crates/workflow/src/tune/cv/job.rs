@@ -95,6 +95,7 @@ impl CvJob {
                 remedy: "change --folds or --repeat",
             });
         }
+        session.home.check_writable()?;
         let plan = FoldPlan::of(&run, folds, self.repeats, self.nested)?;
         let stage = session.prepared_stage(&run, &self.config.roots())?;
         let digests: Vec<&str> = stage.files().iter().map(|file| file.sha256.as_str()).collect();

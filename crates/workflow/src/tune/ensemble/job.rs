@@ -102,6 +102,7 @@ impl EnsembleJob {
         {
             return Err(named_twice(&self.members[member], ""));
         }
+        session.home.check_writable()?;
         let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members.len());
         for (at, member) in self.members.iter().enumerate() {
             match Candidate::find(member, session, self.device, stop)? {

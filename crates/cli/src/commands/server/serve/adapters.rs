@@ -25,6 +25,9 @@ impl RowSink for DatasetSink {
         self.0.push(dataset, rows).map_err(|error| match error {
             IngestError::Unknown(error) => PushError::UnknownDataset(error.to_string()),
             IngestError::Row { row, column, why } => PushError::Row { row, column, why },
+            IngestError::Failed(error) if matches!(*error, cupola_datasets::Error::SpoolFull { .. }) => {
+                PushError::Full(error.to_string())
+            }
             IngestError::Failed(error) => {
                 PushError::Failed { why: reason(&error), details: error.to_string() }
             }
@@ -36,6 +39,7 @@ impl RowSink for DatasetSink {
 fn reason(error: &cupola_datasets::Error) -> String {
     let why = match error {
         cupola_datasets::Error::Source(cupola_sources::Error::Io { source, .. }) => source.to_string(),
+        cupola_datasets::Error::Source(_) => "the store of the home refuses them".to_owned(),
         _ => "the files of the dataset are damaged".to_owned(),
     };
     format!("failed to store the rows: {why}; try again")
