@@ -24,6 +24,9 @@ fn an_image_is_written_again_with_the_same_digest() {
     for (more, expected) in [
         (&["--tag", "Blobs"][..], "invalid image name"),
         (&["--binary", "run.toml"], "not a program"),
+        (&["--binary", "/bin/true"], "not a build of cupola"),
+        (&["--binary", "/dev/zero"], "not a regular file"),
+        (&["--model", ""], "invalid model ``"),
         (&["--", "--unknown", "80"], "unexpected argument"),
         (&["--", "--host", "127.0.0.1"], "the image decides `--host`"),
         (&["--format", "oci", "--out", ".cupola"], "is not an image layout"),

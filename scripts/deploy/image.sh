@@ -156,12 +156,22 @@ refused 'unknown model `modle`' image --model modle
 refused 'invalid image name' image --model digits --tag Digits
 refused 'not a program' image --model digits --binary scripts/check-deploy
 refused 'failed to read' image --model digits --binary "$work/none"
+refused 'not a build of cupola' image --model digits --binary /bin/true
+refused 'not a regular file' image --model digits --binary /dev/zero
+refused 'invalid model' image --model ''
 refused 'unexpected argument' image --model digits -- --unknown 80
 refused 'is not an image layout' "$cupola" deploy image --model digits --format oci --out "$work/home"
 cp "$archive" "$work/out/image.tar"
 code=0
 (ulimit -f 2000; image --model digits >"$work/log" 2>&1) || code=$?
 { [ "$code" = 1 ] && grep -q 'free some space' "$work/log"; } || fail "exit code $code with a full disk" "$work/log"
+cmp "$archive" "$work/out/image.tar" || fail "a full disk changes the image before"
+# Two at once: the image is that of the later one.
+pids=()
+for run in 1 2; do image --model digits >"$work/at-once$run" 2>&1 & pids+=($!); done
+for run in 1 2; do wait "${pids[run - 1]}" || fail "two at once" "$work/at-once$run"; done
+[ "$(ls -A "$work/out")" = image.tar ] || fail "two at once leave more than the image" "$work/at-once1"
+cp "$work/out/image.tar" "$work/whole.tar"
 timeout -s KILL 0.05 "$cupola" deploy image --model digits --out "$work/out/image.tar" >/dev/null 2>&1 || true
-cmp "$archive" "$work/out/image.tar" || [ "$(skopeo inspect "oci-archive:$work/out/image.tar" | wc -l)" -gt 1 ] || fail "a half image is visible"
+cmp "$work/whole.tar" "$work/out/image.tar" || [ "$(skopeo inspect "oci-archive:$work/out/image.tar" | wc -l)" -gt 1 ] || fail "a half image is visible"
 say "bad input" "unknown models, names, programs and options are named; a full disk and a kill leave the image before"

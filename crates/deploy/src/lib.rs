@@ -6,6 +6,7 @@
 mod error;
 mod image;
 mod manifest;
+pub mod pod;
 mod project;
 
 pub use error::Error;

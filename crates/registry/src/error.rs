@@ -119,6 +119,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// `true` if the user can correct the cause.
+    pub fn is_user_error(&self) -> bool {
+        match self {
+            Self::Unknown { .. }
+            | Self::Ambiguous { .. }
+            | Self::Query { .. }
+            | Self::Moved { .. }
+            | Self::Misplaced { .. }
+            | Self::Unlisted { .. }
+            | Self::Unnamed { .. }
+            | Self::BrokenGate { .. }
+            | Self::NoLatest { .. } => true,
+            Self::Store(error) => error.is_user_error(),
+            Self::Index { .. } | Self::RunTaken { .. } => false,
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Self {
         cupola_store::Error::Damaged { path: path.to_owned(), reason: reason.into() }.into()
     }

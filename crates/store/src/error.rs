@@ -114,6 +114,22 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Remote { transient: true, .. })
     }
+
+    /// `true` if the user can correct the cause.
+    pub fn is_user_error(&self) -> bool {
+        match self {
+            Self::Name { .. }
+            | Self::Reference { .. }
+            | Self::Version { .. }
+            | Self::Signature { .. }
+            | Self::NotAFile { .. }
+            | Self::NotAFolder { .. }
+            | Self::VersionLimit { .. } => true,
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Remote { transient, .. } => !transient,
+            Self::Damaged { .. } | Self::Digest { .. } | Self::Locked { .. } | Self::Key { .. } => false,
+        }
+    }
 }
 
 /// Returns a function that attaches `path` to an I/O error, for `map_err`.

@@ -18,6 +18,19 @@ pub fn temporary() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// Names of the entries of a folder, sorted.
+///
+/// # Panics
+/// If the folder cannot be read.
+#[allow(clippy::unwrap_used, reason = "a test needs its folder")]
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 /// Reports that a test is skipped because this machine lacks `needs`.
 ///
 /// Writes to standard error itself: the test harness shows what the macros print of failed tests only.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub use self::message::message_and_hint;
 pub use self::user::is_user_error;
 
-use self::user::{network, record, runtime, store, study, train};
+use self::user::{network, runtime, study, train};
 
 /// Failure of a stage. [`Error::is_user_error`] tells mistakes of the user from failures.
 #[derive(Debug, thiserror::Error)]
@@ -353,8 +353,8 @@ impl Error {
         match self {
             Self::Network(error) => network(error),
             Self::Train(error) => train(error),
-            Self::Record(error) => record(error),
-            Self::Store(error) => store(error),
+            Self::Record(error) => error.is_user_error(),
+            Self::Store(error) => error.is_user_error(),
             Self::Runtime(error) => runtime(error),
             Self::Run { source, .. } => source.is_user_error(),
             Self::Study(error) => study(error),

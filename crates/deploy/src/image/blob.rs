@@ -9,6 +9,7 @@ use std::path::Path;
 
 use cupola_store::{Sha256Hasher, sha256_hex};
 
+use self::cache::CompressedLayer;
 pub(super) use self::cache::LayerCache;
 use self::gzip::GzipWriter;
 pub(super) use self::layer::{Layer, LayerKind, Owner};
@@ -93,36 +94,47 @@ impl<'a> LayerBlob<'a> {
     /// Makes the blob of a layer: of the base and the program from the cache, if it was made before.
     ///
     /// # Errors
-    /// [`ImageError::Read`], or an error of the digest of a package's file.
+    /// [`ImageError::Read`], or an error of the digest of a file.
     pub fn new(layer: &'a Layer, cache: &LayerCache, progress: Progress<'_>) -> Result<Self, ImageError> {
+        if layer.kind == LayerKind::Model && layer.content_size() > COMPRESSED_MODEL {
+            return Self::plain(layer, progress);
+        }
+        let content = layer.content_digest();
+        let cached = cache.read(layer.kind, &content);
+        let is_cached = cached.is_some();
+        let compressed = cached.map_or_else(|| compress(layer, progress), Ok)?;
+        if !is_cached {
+            cache.write(layer.kind, &content, &compressed);
+        }
+        let CompressedLayer { diff_id, sha256, bytes } = compressed;
+        let size = bytes.len() as u64;
+        let blob = Blob { media_type: GZIP_LAYER, sha256, size, content: Content::Bytes(bytes) };
+        Ok(Self { layer, diff_id, blob, cached: is_cached })
+    }
+
+    /// Blob that is the archive itself, which is read again when it is written.
+    fn plain(layer: &'a Layer, progress: Progress<'_>) -> Result<Self, ImageError> {
         let mut archive = Hashing::new(io::sink());
         layer.write_tar(Path::new(&layer.name), &mut archive, progress)?;
-        let (size, diff_id) = (archive.size, archive.hasher.finish());
-        if layer.kind == LayerKind::Model && size > COMPRESSED_MODEL {
-            let blob = Blob {
-                media_type: PLAIN_LAYER,
-                sha256: diff_id.clone(),
-                size,
-                content: Content::Layer(layer),
-            };
-            return Ok(Self { layer, diff_id, blob, cached: false });
-        }
-        if let Some(bytes) = cache.read(layer.kind, &diff_id) {
-            let blob = Blob::document(GZIP_LAYER, bytes);
-            return Ok(Self { layer, diff_id, blob, cached: true });
-        }
-        let mut archive = Hashing::new(GzipWriter::new(Vec::new()));
-        layer.write_tar(Path::new(&layer.name), &mut archive, progress)?;
-        if archive.hasher.finish() != diff_id {
-            return Err(ImageError::Changed { path: layer.name.clone().into() });
-        }
-        let bytes = archive.out.finish().map_err(super::error::at(Path::new(&layer.name)))?;
-        let blob = Blob::document(GZIP_LAYER, bytes);
-        if let Content::Bytes(bytes) = &blob.content {
-            cache.write(layer.kind, &diff_id, &blob.sha256, bytes);
-        }
+        let (size, sha256) = (archive.size, archive.hasher.finish());
+        let (diff_id, content) = (sha256.clone(), Content::Layer(layer));
+        let blob = Blob { media_type: PLAIN_LAYER, sha256, size, content };
         Ok(Self { layer, diff_id, blob, cached: false })
     }
+}
+
+/// Compresses the archive of a layer, with both digests on the way.
+fn compress(layer: &Layer, progress: Progress<'_>) -> Result<CompressedLayer, ImageError> {
+    let path = Path::new(&layer.name);
+    let mut archive = Hashing::new(GzipWriter::new(Hashing::new(Vec::new())));
+    layer.write_tar(path, &mut archive, progress)?;
+    let Hashing { out, hasher, .. } = archive;
+    let compressed = out.finish().map_err(super::error::at(path))?;
+    Ok(CompressedLayer {
+        diff_id: hasher.finish(),
+        sha256: compressed.hasher.finish(),
+        bytes: compressed.out,
+    })
 }
 
 /// Writer that computes the digest and the size of the bytes that pass.

@@ -62,11 +62,11 @@ pub(super) fn base(program: &Program, sysroot: &Path) -> Layer {
 /// Layer with the program and its bill of materials.
 ///
 /// # Errors
-/// [`ImageError::Json`].
-pub(super) fn program(program: Program, file: &ProgramFile, base: &Layer) -> Result<Layer, ImageError> {
+/// [`ImageError::Read`], [`ImageError::Json`].
+pub(super) fn program(program: &Program, file: &ProgramFile, base: &Layer) -> Result<Layer, ImageError> {
     let mut layer = Layer::new("program", LayerKind::Program);
-    layer.bytes(inner(SBOM), 0o644, bill_of_materials(&program, file.is_own, base)?);
-    layer.bytes(inner(PROGRAM), 0o755, program.bytes);
+    layer.bytes(inner(SBOM), 0o644, bill_of_materials(program, file.is_own, base)?);
+    layer.file(inner(PROGRAM), 0o755, &program.path, &program.sha256)?;
     Ok(layer)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn model(package: &Package) -> Result<Layer, ImageError> {
     let mut layer = Layer::new(package.label(), LayerKind::Model);
     let folder = model_folder(package);
     for (name, sha256) in &package.manifest.files {
-        layer.file(inner(&format!("{folder}/{name}")), &package.path.join(name), sha256)?;
+        layer.file(inner(&format!("{folder}/{name}")), 0o644, &package.path.join(name), sha256)?;
     }
     // The manifest has the digests of all other files; its signature is beside it.
     for (name, required) in [("manifest.json", true), ("manifest.json.minisig", false)] {

@@ -96,8 +96,9 @@ impl ImageError {
     /// `true` if the user can correct the cause.
     pub fn is_user_error(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Changed { .. } | Self::Config(_) | Self::Json(_) => false,
-            Self::Registry(error) => !matches!(error, cupola_registry::Error::Store(_)),
+            Self::Changed { .. } | Self::Config(_) | Self::Json(_) => false,
+            Self::Store(error) => error.is_user_error(),
+            Self::Registry(error) => error.is_user_error(),
             Self::Write { source, .. } => !is_full(source),
             Self::Read { .. }
             | Self::Program { .. }

@@ -3,11 +3,22 @@
 mod elf;
 mod libraries;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+use cupola_store::sha256_file;
+use object::ReadCache;
 
 use self::elf::Executable;
 use self::libraries::Libraries;
+use super::blob::Progress;
 use super::error::ImageError;
+
+/// Text that every build with this crate has, by which another build is known: a program for another processor cannot be
+/// asked for its version.
+const MARKER: &[u8] = b"cupola-deploy: a program that serves the packages of an image";
+/// Largest program or library in bytes.
+const PROGRAM_LIMIT: u64 = 4 << 30;
 
 /// Program that an image runs.
 #[derive(Debug, Clone)]
@@ -40,7 +51,10 @@ pub(super) struct SystemFile {
 /// A program and all files that its loader reads.
 #[derive(Debug)]
 pub(super) struct Program {
-    pub bytes: Vec<u8>,
+    /// Path of the program, which is read again for each archive.
+    pub path: PathBuf,
+    /// SHA-256 of the program in hexadecimal.
+    pub sha256: String,
     pub platform: Platform,
     /// Loader and libraries; none for a static program.
     pub libraries: Vec<SystemFile>,
@@ -51,12 +65,19 @@ impl Program {
     ///
     /// # Errors
     /// [`ImageError::Read`], [`ImageError::Program`], [`ImageError::Library`].
-    pub fn open(file: &ProgramFile) -> Result<Self, ImageError> {
-        let bytes = read(&file.path)?;
-        let parsed = Executable::parse(&bytes)
-            .map_err(|error| ImageError::Program { path: file.path.clone(), reason: error.to_string() })?;
-        let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(&file.path, &parsed)?;
-        Ok(Self { platform: parsed.platform, libraries, bytes })
+    pub fn open(file: &ProgramFile, progress: Progress<'_>) -> Result<Self, ImageError> {
+        let path = &file.path;
+        let unsuitable = |reason: &str| ImageError::Program { path: path.clone(), reason: reason.to_owned() };
+        check_entry(path)?;
+        let opened = File::open(path).map_err(|source| ImageError::Read { path: path.clone(), source })?;
+        let parsed =
+            Executable::parse(&ReadCache::new(opened)).map_err(|error| unsuitable(&error.to_string()))?;
+        if !file.is_own && memchr::memmem::find(&read(path)?, MARKER).is_none() {
+            return Err(unsuitable("not a build of cupola, or one of an older version"));
+        }
+        let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(path, &parsed)?;
+        let (sha256, _) = sha256_file(path, progress)?;
+        Ok(Self { path: path.clone(), sha256, platform: parsed.platform, libraries })
     }
 }
 
@@ -68,6 +89,54 @@ impl Platform {
     }
 }
 
+/// Reads a program or a library.
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
+    check_entry(path)?;
     std::fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+}
+
+/// Fails for a device or a pipe, which might never end.
+fn check_entry(path: &Path) -> Result<(), ImageError> {
+    let entry = std::fs::metadata(path);
+    let entry = entry.map_err(|source| ImageError::Read { path: path.to_owned(), source })?;
+    let reason = match entry.len() {
+        _ if !entry.is_file() => "not a regular file",
+        PROGRAM_LIMIT.. => "larger than 4 GiB",
+        _ => return Ok(()),
+    };
+    Err(ImageError::Program { path: path.to_owned(), reason: reason.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, is_own: bool) -> Result<Program, ImageError> {
+        let file = ProgramFile { path: path.to_owned(), sysroot: "/".into(), is_own };
+        Program::open(&file, &drop)
+    }
+
+    #[test]
+    fn a_program_of_another_kind_is_named() {
+        let folder = cupola_testkit::temporary();
+        let sparse = folder.path().join("sparse");
+        std::fs::File::create(&sparse).unwrap().set_len(PROGRAM_LIMIT).unwrap();
+        for (path, reason) in [
+            (Path::new("/dev/zero"), "not a regular file"),
+            (folder.path(), "not a regular file"),
+            (&sparse, "larger than 4 GiB"),
+            (Path::new("/bin/sh"), "not a build of cupola"),
+        ] {
+            let error = open(path, false).unwrap_err();
+            assert!(error.is_user_error() && error.to_string().contains(reason), "{error}");
+        }
+        assert!(matches!(open(&folder.path().join("none"), false), Err(ImageError::Read { .. })));
+    }
+
+    #[test]
+    fn a_build_is_known_by_its_text() {
+        let own = std::env::current_exe().unwrap();
+        let found = open(&own, false).unwrap();
+        assert_eq!(found.libraries.len(), open(&own, true).unwrap().libraries.len());
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cupola_registry::{Home, Lineage, PackageContents, publish};
 use cupola_store::sha256_hex;
+use cupola_testkit::names;
 use flate2::read::MultiGzDecoder;
 use serde_json::{Map, Value, json};
 
@@ -87,15 +88,6 @@ fn unpack(image: &BTreeMap<String, Vec<u8>>) -> (OciConfig, Vec<BTreeMap<String,
     });
     let layers = layers.collect();
     (config, layers)
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -78,9 +78,9 @@ pub fn write_image(
     request: &ImageRequest,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<ImageReport, ImageError> {
-    let program = Program::open(&request.program)?;
+    let program = Program::open(&request.program, progress)?;
     let platform = program.platform;
-    let layers = layers(request, program)?;
+    let layers = layers(request, &program)?;
     let cache = LayerCache::new(request.cache.clone());
     let blobs = layers.iter().map(|layer| LayerBlob::new(layer, &cache, progress));
     let image = image(request, platform, blobs.collect::<Result<_, _>>()?)?;
@@ -103,8 +103,8 @@ pub fn write_image(
 }
 
 /// Layers from the base up: what changes most often is on top.
-fn layers(request: &ImageRequest, program: Program) -> Result<Vec<Layer>, ImageError> {
-    let base = contents::base(&program, &request.program.sysroot);
+fn layers(request: &ImageRequest, program: &Program) -> Result<Vec<Layer>, ImageError> {
+    let base = contents::base(program, &request.program.sysroot);
     let program = contents::program(program, &request.program, &base)?;
     let mut layers = vec![base, program];
     layers.extend(request.serve.config_text()?.map(|text| contents::config(&text)));

@@ -129,6 +129,8 @@ pub struct DeployOptions {
     pub program: Option<PathBuf>,
     /// Running program, from which files and commands take it.
     pub running: Option<PathBuf>,
+    /// Home folder that has the keys; `None` for the default one.
+    pub home: Option<PathBuf>,
     /// Further options of `cupola serve`.
     pub arguments: Vec<String>,
 }

@@ -69,8 +69,9 @@ impl ManifestError {
                         | ErrorKind::AlreadyExists
                 )
             }
-            Self::Registry(error) => !matches!(error, cupola_registry::Error::Store(_)),
-            Self::Store(_) | Self::Document { .. } => false,
+            Self::Registry(error) => error.is_user_error(),
+            Self::Store(error) => error.is_user_error(),
+            Self::Document { .. } => false,
         }
     }
 

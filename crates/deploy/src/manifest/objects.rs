@@ -2,7 +2,6 @@
 
 mod network;
 mod platform;
-mod pod;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -10,6 +9,11 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use super::error::ManifestError;
+pub(super) use crate::pod::{
+    Capabilities, ConfigMapSource, EmptyDirSource, EnvironmentVariable, HttpGet, LabelSelector, Labels,
+    PodContainer, PodMetadata, PodMount, PodSecurityContext, PodSpec, PodTemplateSpec, PortEntry, Probe,
+    ProbePort, Quantities, SeccompProfile, SecretSource, SecurityContext, SpreadConstraint, VolumeSource,
+};
 
 pub(super) use self::network::{
     BackendRef, Endpoint, EndpointAuthorization, HttpRouteRule, HttpRouteSpec, NetworkPolicySpec,
@@ -21,18 +25,10 @@ pub(super) use self::platform::{
     KnativeTemplate, KnativeTraffic, Predictor, RolloutPause, RolloutSpec, RolloutStep, RolloutStrategy,
     SyncPolicy,
 };
-pub(super) use self::pod::{
-    Capabilities, ConfigMapSource, EmptyDirSource, EnvironmentVariable, HttpGet, PodMetadata, PodMount,
-    PodSecurityContext, PodTemplateSpec, PortEntry, Probe, ProbePort, Quantities, SeccompProfile,
-    SecretSource, SecurityContext, ServerContainer, ServerPodSpec, SpreadConstraint, VolumeSource,
-};
 pub(super) use self::workload::{
     AutoscalerMetric, AutoscalerSpec, BudgetSpec, DeploymentSpec, MetricName, MetricTarget, PodsMetric,
     ResourceMetric, RollingUpdate, ScaleTarget, UpdateStrategy,
 };
-
-/// Labels or annotations.
-pub(super) type Labels = BTreeMap<&'static str, String>;
 
 /// An object of the API.
 #[derive(Debug, Clone, Serialize)]
@@ -83,12 +79,6 @@ pub(super) struct ObjectMetadata {
     pub labels: Labels,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Labels,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct LabelSelector {
-    pub match_labels: Labels,
 }
 
 /// A whole number, or an expression of a Helm template that becomes one.

@@ -162,6 +162,8 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> ProjectError {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use cupola_testkit::names;
+
     use super::*;
 
     fn files(text: &str) -> Vec<ProjectFile> {
@@ -171,15 +173,6 @@ mod tests {
 
     fn named() -> ProjectSource {
         ProjectSource::Named { source: "s3://bucket/rows.csv".to_owned() }
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
     }
 
     #[test]

@@ -4,15 +4,18 @@ mod objects;
 
 use std::collections::BTreeMap;
 
+use cupola_deploy::pod::{
+    Capabilities, ClaimSource, ConfigMapSource, EmptyDirSource, EnvironmentSource, EnvironmentVariable,
+    PodContainer, PodMetadata, PodMount, PodSecurityContext, PodSpec, PodTemplateSpec, Quantities,
+    SeccompProfile, SecretReference, SecurityContext, VolumeSource,
+};
+
+use self::objects::{
+    ConfigMap, ExitCodes, Job, JobSpec, Metadata, PodCondition, PodFailurePolicy, PodFailureRule,
+};
 use super::command::run;
 use super::error::SubmitError;
 use super::{JobCommand, JobResources};
-
-use self::objects::{
-    Capabilities, ConfigMap, ConfigMapSource, Container, ContainerSecurity, EmptyDir, EnvFrom, EnvVar,
-    ExitCodes, Job, JobSpec, Metadata, PersistentVolumeClaim, PodCondition, PodFailurePolicy, PodFailureRule,
-    PodSecurity, PodSpec, PodTemplate, Quantities, SeccompProfile, SecretRef, Volume, VolumeMount,
-};
 
 /// Path of the home folder in a pod.
 const HOME: &str = "/cupola";
@@ -88,12 +91,12 @@ pub fn manifest(
         return Err(SubmitError::Request { why: format!("invalid image `{}`", options.image), remedy });
     }
     let labels = BTreeMap::from([
-        ("app.kubernetes.io/managed-by".to_owned(), "cupola".to_owned()),
-        ("app.kubernetes.io/name".to_owned(), "cupola-job".to_owned()),
-        ("app.kubernetes.io/instance".to_owned(), name.clone()),
+        ("app.kubernetes.io/managed-by", "cupola".to_owned()),
+        ("app.kubernetes.io/name", "cupola-job".to_owned()),
+        ("app.kubernetes.io/instance", name.clone()),
     ]);
-    let metadata = Metadata { name: Some(name.clone()), namespace: options.namespace.clone(), labels };
-    let data = BTreeMap::from([(CONFIG.to_owned(), config.to_owned())]);
+    let metadata = Metadata { name: name.clone(), namespace: options.namespace.clone(), labels };
+    let data = BTreeMap::from([(CONFIG, config.to_owned())]);
     let map =
         ConfigMap { api_version: "v1", kind: "ConfigMap", metadata: metadata.clone(), data, immutable: true };
     let job = Job {
@@ -123,9 +126,9 @@ fn job_spec(
         backoff_limit: options.retries,
         active_deadline_seconds: resources.minutes().map(|minutes| minutes * 60),
         pod_failure_policy: failure_policy(options),
-        template: PodTemplate {
-            metadata: Metadata { name: None, namespace: None, labels: metadata.labels.clone() },
-            spec: pod_spec(command, resources, options, metadata.name.clone().unwrap_or_default()),
+        template: PodTemplateSpec {
+            metadata: PodMetadata { labels: metadata.labels.clone(), annotations: BTreeMap::new() },
+            spec: pod_spec(command, resources, options, metadata.name.clone()),
         },
     }
 }
@@ -146,36 +149,32 @@ fn failure_policy(options: &PodOptions) -> PodFailurePolicy {
 }
 
 fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions, name: String) -> PodSpec {
-    let mount = |name: &str, path: &str, read_only| VolumeMount {
-        name: name.to_owned(),
-        mount_path: path.to_owned(),
-        read_only,
-    };
-    let volume = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
-    let home = match &options.claim {
-        Some(claim) => Volume {
-            persistent_volume_claim: Some(PersistentVolumeClaim { claim_name: claim.clone() }),
-            ..volume("home")
-        },
-        None => Volume { empty_dir: Some(EmptyDir {}), ..volume("home") },
+    let mount = |name, mount_path, read_only| PodMount { name, mount_path, read_only };
+    let volume = |name| VolumeSource { name, ..VolumeSource::default() };
+    let temporary = |name| VolumeSource { empty_dir: Some(EmptyDirSource::default()), ..volume(name) };
+    let home = match options.claim.clone() {
+        Some(claim_name) => {
+            VolumeSource { persistent_volume_claim: Some(ClaimSource { claim_name }), ..volume("home") }
+        }
+        None => temporary("home"),
     };
     let address = options.store.as_ref().map_or(HOME, |store| store.address.as_str());
     PodSpec {
-        restart_policy: "Never",
-        termination_grace_period_seconds: GRACE,
-        automount_service_account_token: false,
-        security_context: PodSecurity {
+        restart_policy: Some("Never"),
+        termination_grace_period_seconds: Some(GRACE),
+        automount_service_account_token: Some(false),
+        security_context: Some(PodSecurityContext {
             run_as_non_root: options.user != 0,
             run_as_user: options.user,
             run_as_group: options.user,
             fs_group: options.user,
             seccomp_profile: SeccompProfile { kind: "RuntimeDefault" },
-        },
-        containers: vec![Container {
+        }),
+        containers: vec![PodContainer {
             name: "cupola",
             image: options.image.clone(),
             args: command.arguments(address, &format!("{CONFIG_FOLDER}/{CONFIG}")),
-            working_dir: HOME,
+            working_dir: Some(HOME),
             env: environment(resources, options.store.as_ref()),
             env_from: secrets(options.store.as_ref()),
             resources: quantities(resources),
@@ -184,22 +183,24 @@ fn pod_spec(command: &JobCommand, resources: &JobResources, options: &PodOptions
                 mount("config", CONFIG_FOLDER, true),
                 mount("temporary", "/tmp", false),
             ],
-            security_context: ContainerSecurity {
-                allow_privilege_escalation: false,
+            security_context: SecurityContext {
                 read_only_root_filesystem: true,
                 capabilities: Capabilities { drop: vec!["ALL"] },
+                ..SecurityContext::default()
             },
+            ..PodContainer::default()
         }],
         volumes: vec![
             home,
-            Volume { config_map: Some(ConfigMapSource { name }), ..volume("config") },
-            Volume { empty_dir: Some(EmptyDir {}), ..volume("temporary") },
+            VolumeSource { config_map: Some(ConfigMapSource { name }), ..volume("config") },
+            temporary("temporary"),
         ],
+        ..PodSpec::default()
     }
 }
 
-fn environment(resources: &JobResources, store: Option<&PodStore>) -> Vec<EnvVar> {
-    let variable = |name, value: String| EnvVar { name, value };
+fn environment(resources: &JobResources, store: Option<&PodStore>) -> Vec<EnvironmentVariable> {
+    let variable = |name, value: String| EnvironmentVariable { name, value };
     let threads = resources.cpus.map(|cpus| variable("RAYON_NUM_THREADS", cpus.to_string()));
     // NVIDIA's runtime mounts the Vulkan driver for `graphics` only.
     let graphics = (resources.gpus > 0)
@@ -211,17 +212,17 @@ fn environment(resources: &JobResources, store: Option<&PodStore>) -> Vec<EnvVar
     threads.into_iter().chain(graphics).chain(cache).chain(variables).collect()
 }
 
-fn secrets(store: Option<&PodStore>) -> Vec<EnvFrom> {
+fn secrets(store: Option<&PodStore>) -> Vec<EnvironmentSource> {
     let secret = store.and_then(|store| store.secret.clone());
-    secret.into_iter().map(|name| EnvFrom { secret_ref: SecretRef { name } }).collect()
+    secret.into_iter().map(|name| EnvironmentSource { secret_ref: SecretReference { name } }).collect()
 }
 
 /// Requests that equal the limits, so that a pod is evicted last.
 fn quantities(resources: &JobResources) -> Quantities {
-    let cpu = resources.cpus.map(|cpus| ("cpu".to_owned(), cpus.to_string()));
-    let memory = resources.memory_mib.map(|mib| ("memory".to_owned(), format!("{mib}Mi")));
-    let gpus = (resources.gpus > 0).then(|| ("nvidia.com/gpu".to_owned(), resources.gpus.to_string()));
-    let all: BTreeMap<String, String> = cpu.into_iter().chain(memory).chain(gpus).collect();
+    let cpu = resources.cpus.map(|cpus| ("cpu", cpus.to_string()));
+    let memory = resources.memory_mib.map(|mib| ("memory", format!("{mib}Mi")));
+    let gpus = (resources.gpus > 0).then(|| ("nvidia.com/gpu", resources.gpus.to_string()));
+    let all: BTreeMap<&str, String> = cpu.into_iter().chain(memory).chain(gpus).collect();
     Quantities { requests: all.clone(), limits: all }
 }
 

@@ -13,8 +13,8 @@ pub fn is_user_error(error: &(dyn StdError + 'static)) -> bool {
             || cause.is::<cupola_prep::Error>()
             || cause.downcast_ref::<Error>().is_some_and(Error::is_user_error)
             || cause.downcast_ref().is_some_and(runtime)
-            || cause.downcast_ref().is_some_and(record)
-            || cause.downcast_ref().is_some_and(store)
+            || cause.downcast_ref().is_some_and(cupola_registry::Error::is_user_error)
+            || cause.downcast_ref().is_some_and(cupola_store::Error::is_user_error)
             || cause.downcast_ref().is_some_and(network)
             || cause.downcast_ref().is_some_and(train)
     })
@@ -34,40 +34,7 @@ pub(super) fn runtime(error: &cupola_runtime::Error) -> bool {
         | E::ContextLength { .. }
         | E::Explain { .. }
         | E::Chat { .. } => true,
-        E::Record(error) => record(error),
-        _ => false,
-    }
-}
-
-pub(super) fn record(error: &cupola_registry::Error) -> bool {
-    use cupola_registry::Error as E;
-    match error {
-        E::Unknown { .. }
-        | E::Ambiguous { .. }
-        | E::Query { .. }
-        | E::Moved { .. }
-        | E::Misplaced { .. }
-        | E::Unlisted { .. }
-        | E::Unnamed { .. }
-        | E::BrokenGate { .. }
-        | E::NoLatest { .. } => true,
-        E::Store(error) => store(error),
-        E::Index { .. } | E::RunTaken { .. } => false,
-    }
-}
-
-pub(super) fn store(error: &cupola_store::Error) -> bool {
-    use cupola_store::Error as E;
-    match error {
-        E::Name { .. }
-        | E::Reference { .. }
-        | E::Version { .. }
-        | E::Signature { .. }
-        | E::NotAFile { .. }
-        | E::NotAFolder { .. }
-        | E::VersionLimit { .. } => true,
-        E::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-        E::Remote { transient, .. } => !transient,
+        E::Record(error) => error.is_user_error(),
         _ => false,
     }
 }
@@ -87,7 +54,7 @@ pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
             use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
             matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)
         }
-        E::Store(error) => store(error),
+        E::Store(error) => error.is_user_error(),
         E::LostTrial { .. } | E::Locked { .. } => false,
     }
 }
@@ -110,7 +77,7 @@ pub(super) fn network(error: &cupola_nn::Error) -> bool {
 pub(super) fn train(error: &cupola_train::Error) -> bool {
     match error {
         cupola_train::Error::Network(error) => network(error),
-        cupola_train::Error::Record(error) => record(error),
+        cupola_train::Error::Record(error) => error.is_user_error(),
         cupola_train::Error::BatchNorm { .. } => true,
         _ => false,
     }

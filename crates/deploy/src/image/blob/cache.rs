@@ -7,8 +7,8 @@ use cupola_store::{sha256_hex, write_file};
 
 use super::layer::LayerKind;
 
-/// Version of the compression: a change makes other bytes of the same content.
-const SCHEME: &str = "1";
+/// Version of archive and compression: a change makes other bytes of the same content.
+const SCHEME: &str = "2";
 
 /// Folder of compressed layers, which may be removed at any time. Failures to read or write it only cost time.
 #[derive(Debug)]
@@ -17,48 +17,66 @@ pub(in crate::image) struct LayerCache {
     folder: Option<PathBuf>,
 }
 
+/// A compressed layer.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::image) struct CompressedLayer {
+    /// SHA-256 of the uncompressed archive in hexadecimal.
+    pub diff_id: String,
+    /// SHA-256 of the compressed bytes in hexadecimal.
+    pub sha256: String,
+    pub bytes: Vec<u8>,
+}
+
 impl LayerCache {
     /// Cache in a folder, which appears with the first layer.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder }
     }
 
-    /// Compressed bytes of a layer with this digest of its content. Bytes that were damaged are left out.
-    pub fn read(&self, kind: LayerKind, diff_id: &str) -> Option<Vec<u8>> {
-        let begin = format!("{}{diff_id}-", prefix(kind)?);
+    /// Layer whose content has this digest. Bytes that were damaged are left out.
+    pub fn read(&self, kind: LayerKind, content: &str) -> Option<CompressedLayer> {
+        let begin = format!("layer{SCHEME}-{}-{content}-", name_of(kind)?);
         let entries = fs::read_dir(self.folder.as_ref()?).ok()?.flatten();
         entries.into_iter().find_map(|entry| {
             let name = entry.file_name();
-            let sha256 = name.to_str()?.strip_prefix(&begin)?.strip_suffix(".gz")?;
+            let (diff_id, sha256) =
+                name.to_str()?.strip_prefix(&begin)?.strip_suffix(".gz")?.split_once('-')?;
             let bytes = fs::read(entry.path()).ok()?;
-            (sha256_hex(&bytes) == sha256).then_some(bytes)
+            let is_whole = sha256_hex(&bytes) == sha256;
+            is_whole.then(|| CompressedLayer {
+                diff_id: diff_id.to_owned(),
+                sha256: sha256.to_owned(),
+                bytes,
+            })
         })
     }
 
-    /// Keeps the bytes of a layer in place of those of its kind that were kept before.
-    pub fn write(&self, kind: LayerKind, diff_id: &str, sha256: &str, bytes: &[u8]) {
-        let (Some(folder), Some(prefix)) = (&self.folder, prefix(kind)) else { return };
-        let name = format!("{prefix}{diff_id}-{sha256}.gz");
-        if write_file(&folder.join(&name), bytes).is_err() {
+    /// Keeps a layer in place of those of its kind that were kept before.
+    pub fn write(&self, kind: LayerKind, content: &str, layer: &CompressedLayer) {
+        let (Some(folder), Some(kind)) = (&self.folder, name_of(kind)) else { return };
+        let name = format!("layer{SCHEME}-{kind}-{content}-{}-{}.gz", layer.diff_id, layer.sha256);
+        if write_file(&folder.join(&name), &layer.bytes).is_err() {
             return;
         }
+        let is_old = |found: &str| {
+            let rest = found.strip_prefix("layer").and_then(|found| found.split_once('-'));
+            found != name && rest.is_some_and(|(_, rest)| rest.starts_with(kind))
+        };
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let found = entry.file_name();
-            if found.to_str().is_some_and(|found| found.starts_with(&prefix) && found != name) {
+            if entry.file_name().to_str().is_some_and(is_old) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 }
 
-/// Start of the file names of a kind. Models are packed anew each time: they are many, and seldom packed twice.
-fn prefix(kind: LayerKind) -> Option<String> {
-    let kind = match kind {
-        LayerKind::Base => "base",
-        LayerKind::Program => "program",
-        LayerKind::Config | LayerKind::Model => return None,
-    };
-    Some(format!("layer{SCHEME}-{kind}-"))
+/// Name of a kind. Models are packed anew each time: they are many, and seldom packed twice.
+fn name_of(kind: LayerKind) -> Option<&'static str> {
+    match kind {
+        LayerKind::Base => Some("base"),
+        LayerKind::Program => Some("program"),
+        LayerKind::Config | LayerKind::Model => None,
+    }
 }
 
 #[cfg(test)]
@@ -69,16 +87,24 @@ mod tests {
     fn a_layer_is_found_by_its_content_and_never_damaged() {
         let folder = cupola_testkit::temporary();
         let cache = LayerCache::new(Some(folder.path().join("layers")));
+        let layer = |text: &str| CompressedLayer {
+            diff_id: sha256_hex(b"archive"),
+            sha256: sha256_hex(text.as_bytes()),
+            bytes: text.into(),
+        };
         assert_eq!(cache.read(LayerKind::Program, "a1"), None);
-        cache.write(LayerKind::Program, "a1", &sha256_hex(b"one"), b"one");
-        cache.write(LayerKind::Base, "b1", &sha256_hex(b"base"), b"base");
-        assert_eq!(cache.read(LayerKind::Program, "a1").unwrap(), b"one");
+        cache.write(LayerKind::Program, "a1", &layer("one"));
+        cache.write(LayerKind::Base, "b1", &layer("base"));
+        assert_eq!(cache.read(LayerKind::Program, "a1"), Some(layer("one")));
         assert_eq!(cache.read(LayerKind::Base, "a1"), None);
-        // The next program takes the place of the first.
-        cache.write(LayerKind::Program, "a2", &sha256_hex(b"two"), b"two");
+        // The next program takes the place of the first, and of one of an older version.
+        fs::write(folder.path().join("layers/layer1-program-a0.gz"), "old").unwrap();
+        cache.write(LayerKind::Program, "a2", &layer("two"));
         assert_eq!(cache.read(LayerKind::Program, "a1"), None);
-        assert_eq!(cache.read(LayerKind::Base, "b1").unwrap(), b"base");
-        let path = folder.path().join(format!("layers/layer1-program-a2-{}.gz", sha256_hex(b"two")));
+        assert_eq!(cache.read(LayerKind::Base, "b1"), Some(layer("base")));
+        assert_eq!(cupola_testkit::names(&folder.path().join("layers")).len(), 2);
+        let (archive, two) = (sha256_hex(b"archive"), sha256_hex(b"two"));
+        let path = folder.path().join(format!("layers/layer{SCHEME}-program-a2-{archive}-{two}.gz"));
         fs::write(&path, "2wo").unwrap();
         assert_eq!(cache.read(LayerKind::Program, "a2"), None);
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use cupola_store::Sha256Hasher;
+use cupola_store::{Sha256Hasher, sha256_hex};
 use tar::{Builder, EntryType, Header};
 
 use super::Progress;
@@ -77,11 +77,11 @@ impl Layer {
     ///
     /// # Errors
     /// [`ImageError::Read`].
-    pub fn file(&mut self, path: &str, from: &Path, sha256: &str) -> Result<(), ImageError> {
+    pub fn file(&mut self, path: &str, mode: u32, from: &Path, sha256: &str) -> Result<(), ImageError> {
         let read = |source| ImageError::Read { path: from.to_owned(), source };
         let size = std::fs::metadata(from).map_err(read)?.len();
         let source = Source::File { path: from.to_owned(), size, sha256: sha256.to_owned() };
-        self.insert(path, Entry { mode: 0o644, owner: Owner::default(), source });
+        self.insert(path, Entry { mode, owner: Owner::default(), source });
         Ok(())
     }
 
@@ -91,6 +91,31 @@ impl Layer {
             Source::Bytes(bytes) => Some((path.as_str(), bytes.as_slice())),
             Source::Folder | Source::File { .. } => None,
         })
+    }
+
+    /// Size of all files.
+    pub fn content_size(&self) -> u64 {
+        let size = |entry: &Entry| match &entry.source {
+            Source::Folder => 0,
+            Source::Bytes(bytes) => bytes.len() as u64,
+            Source::File { size, .. } => *size,
+        };
+        self.entries.values().map(size).sum()
+    }
+
+    /// SHA-256 of everything that decides the archive, which is known before it is written.
+    pub fn content_digest(&self) -> String {
+        let mut hasher = Sha256Hasher::new();
+        for (path, Entry { mode, owner, source }) in &self.entries {
+            let sha256 = match source {
+                Source::Folder => String::new(),
+                Source::Bytes(bytes) => sha256_hex(bytes),
+                Source::File { sha256, .. } => sha256.clone(),
+            };
+            hasher.update_text(path);
+            hasher.update_text(&format!("{mode} {} {} {sha256}", owner.user, owner.group));
+        }
+        hasher.finish()
     }
 
     fn insert(&mut self, path: &str, entry: Entry) {
@@ -197,8 +222,6 @@ impl Read for Checked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use cupola_store::sha256_hex;
-
     use super::*;
 
     fn archive(layer: &Layer) -> Result<Vec<u8>, ImageError> {
@@ -213,7 +236,7 @@ mod tests {
         let file = folder.path().join("weights");
         std::fs::write(&file, b"12345").unwrap();
         let mut layer = Layer::new("m", LayerKind::Model);
-        layer.file("models/m/1/weights", &file, &sha256_hex(b"12345")).unwrap();
+        layer.file("models/m/1/weights", 0o644, &file, &sha256_hex(b"12345")).unwrap();
         layer.bytes("etc/passwd", 0o644, "root");
         layer.folder("tmp", 0o1777, Owner { user: 7, group: 8 });
         // Longer than a header of the oldest format allows.
@@ -252,7 +275,7 @@ mod tests {
         let file = folder.path().join("weights");
         std::fs::write(&file, b"12345").unwrap();
         let mut layer = Layer::new("m", LayerKind::Model);
-        layer.file("weights", &file, &sha256_hex(b"12345")).unwrap();
+        layer.file("weights", 0o644, &file, &sha256_hex(b"12345")).unwrap();
         for other in ["1234", "12346"] {
             std::fs::write(&file, other).unwrap();
             let error = archive(&layer).unwrap_err();

@@ -20,15 +20,15 @@ pub(in crate::image) fn bill_of_materials(
     with_crates: bool,
     base: &Layer,
 ) -> Result<Vec<u8>, ImageError> {
-    let digest = |bytes: &[u8]| json!([{ "alg": "SHA-256", "content": sha256_hex(bytes) }]);
+    let digest = |sha256: &str| json!([{ "alg": "SHA-256", "content": sha256 }]);
     let mut application = json!({
         "type": "application",
         "bom-ref": "cupola",
         "name": "cupola",
-        "hashes": digest(&program.bytes),
+        "hashes": digest(&program.sha256),
     });
     let files = base.contents().map(|(path, bytes)| {
-        json!({ "type": "file", "bom-ref": format!("/{path}"), "name": format!("/{path}"), "hashes": digest(bytes) })
+        json!({ "type": "file", "bom-ref": format!("/{path}"), "name": format!("/{path}"), "hashes": digest(&sha256_hex(bytes)) })
     });
     let mut components: Vec<Value> = files.collect();
     if with_crates {

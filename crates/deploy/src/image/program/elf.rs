@@ -2,7 +2,7 @@
 
 use object::elf::{DT_NEEDED, EM_AARCH64, EM_RISCV, EM_X86_64, ET_DYN, ET_EXEC, FileHeader64};
 use object::read::elf::{FileHeader, ProgramHeader};
-use object::{Endianness, FileKind};
+use object::{Endianness, FileKind, ReadRef};
 
 use super::Platform;
 
@@ -35,8 +35,8 @@ impl Executable {
     ///
     /// # Errors
     /// [`ElfProblem`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, ElfProblem> {
-        match FileKind::parse(bytes) {
+    pub fn parse<'data>(data: impl ReadRef<'data>) -> Result<Self, ElfProblem> {
+        match FileKind::parse(data) {
             Ok(FileKind::Elf64) => {}
             Ok(FileKind::MachO32 | FileKind::MachO64 | FileKind::MachOFat32 | FileKind::MachOFat64) => {
                 return Err(ElfProblem::Kind("a program for macOS"));
@@ -45,7 +45,7 @@ impl Executable {
             Ok(FileKind::Elf32) => return Err(ElfProblem::Kind("a program of 32 bits")),
             _ => return Err(ElfProblem::Kind("not a program")),
         }
-        let header = FileHeader64::<Endianness>::parse(bytes)?;
+        let header = FileHeader64::<Endianness>::parse(data)?;
         let endian = header.endian()?;
         let machine = header.e_machine(endian);
         let platform = platform(machine).ok_or(ElfProblem::Machine(machine.0))?;
@@ -53,13 +53,13 @@ impl Executable {
             return Err(ElfProblem::Kind("an object file, not a program"));
         }
         let mut interpreter = None;
-        for segment in header.program_headers(endian, bytes)? {
-            if let Some(path) = segment.interpreter(endian, bytes)? {
+        for segment in header.program_headers(endian, data)? {
+            if let Some(path) = segment.interpreter(endian, data)? {
                 interpreter = Some(String::from_utf8_lossy(path).into_owned());
             }
         }
         let mut needed = Vec::new();
-        let table = header.sections(endian, bytes)?.dynamic_table(endian, bytes)?;
+        let table = header.sections(endian, data)?.dynamic_table(endian, data)?;
         for entry in &table {
             if entry.tag == DT_NEEDED {
                 needed.push(String::from_utf8_lossy(table.string(entry)?).into_owned());
@@ -85,7 +85,9 @@ mod tests {
     #[test]
     fn this_test_is_a_program_and_other_files_are_not() {
         let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        let found = Executable::parse(&own).unwrap();
+        let found = Executable::parse(own.as_slice()).unwrap();
+        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(Executable::parse(&object::ReadCache::new(file)).unwrap(), found);
         assert!(found.needed.iter().any(|name| name.starts_with("libc.so")), "{found:?}");
         assert!(found.interpreter.unwrap().contains("ld-linux"));
         for (bytes, reason) in [
@@ -99,7 +101,7 @@ mod tests {
         }
         let mut other = own.clone();
         other[18] = 8;
-        assert!(matches!(Executable::parse(&other), Err(ElfProblem::Machine(8))));
+        assert!(matches!(Executable::parse(other.as_slice()), Err(ElfProblem::Machine(8))));
     }
 
     #[test]

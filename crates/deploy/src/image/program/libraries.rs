@@ -69,7 +69,7 @@ impl<'a> Libraries<'a> {
     /// Content and needs of a file, if it is a library for the platform.
     fn library(&self, path: &Path) -> Option<(Vec<u8>, Executable)> {
         let bytes = read(path).ok()?;
-        let parsed = Executable::parse(&bytes).ok()?;
+        let parsed = Executable::parse(bytes.as_slice()).ok()?;
         (parsed.platform == self.platform).then_some((bytes, parsed))
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     fn own() -> (PathBuf, Executable) {
         let path = std::env::current_exe().unwrap();
-        let parsed = Executable::parse(&std::fs::read(&path).unwrap()).unwrap();
+        let parsed = Executable::parse(std::fs::read(&path).unwrap().as_slice()).unwrap();
         (path, parsed)
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{LabelSelector, PodMetadata, PodTemplateSpec, ServerPodSpec};
+use super::{LabelSelector, PodMetadata, PodSpec, PodTemplateSpec};
 
 /// `InferenceService` of `serving.kserve.io/v1beta1`
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +22,7 @@ pub(in crate::manifest) struct Predictor {
     /// Seconds until a request ends with an error.
     pub timeout: u32,
     #[serde(flatten)]
-    pub pod: ServerPodSpec,
+    pub pod: PodSpec,
 }
 
 /// `Service` of `serving.knative.dev/v1`
@@ -50,7 +50,7 @@ pub(in crate::manifest) struct KnativeMetadata {
 pub(in crate::manifest) struct KnativeRevision {
     pub timeout_seconds: u32,
     #[serde(flatten)]
-    pub pod: ServerPodSpec,
+    pub pod: PodSpec,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::manifest::deployment::{GRACE, ModelDeployment, PackageFacts, ServerPlaces};
 use crate::manifest::objects::{
     Capabilities, ConfigData, ConfigMapSource, EmptyDirSource, EnvironmentVariable, HttpGet, Labels,
-    ObjectMetadata, PodMount, PodSecurityContext, PortEntry, Probe, ProbePort, Quantities, SeccompProfile,
-    SecretSource, SecurityContext, ServerContainer, ServerPodSpec, VolumeSource,
+    ObjectMetadata, PodContainer, PodMount, PodSecurityContext, PodSpec, PortEntry, Probe, ProbePort,
+    Quantities, SeccompProfile, SecretSource, SecurityContext, VolumeSource,
 };
 
 /// Program in an image of `cupola deploy image`.
@@ -123,7 +123,7 @@ pub(super) fn config_map(deployment: &ModelDeployment) -> Option<ConfigData> {
 }
 
 /// Pod that serves a version, without what only a deployment has.
-pub(super) fn pod(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatform) -> ServerPodSpec {
+pub(super) fn pod(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatform) -> PodSpec {
     let plain = platform == PodPlatform::Kubernetes;
     let context = PodSecurityContext {
         run_as_non_root: true,
@@ -132,7 +132,8 @@ pub(super) fn pod(deployment: &ModelDeployment, track: &Track<'_>, platform: Pod
         fs_group: USER,
         seccomp_profile: SeccompProfile { kind: "RuntimeDefault" },
     };
-    ServerPodSpec {
+    PodSpec {
+        restart_policy: None,
         service_account_name: plain.then(|| deployment.name.clone()),
         automount_service_account_token: plain.then_some(false),
         enable_service_links: Some(false),
@@ -144,7 +145,7 @@ pub(super) fn pod(deployment: &ModelDeployment, track: &Track<'_>, platform: Pod
     }
 }
 
-fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatform) -> ServerContainer {
+fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatform) -> PodContainer {
     let plain = platform == PodPlatform::Kubernetes;
     let (keys, config) = (format!("{KEYS_FOLDER}/{KEYS}"), format!("{CONFIG_FOLDER}/{CONFIG}"));
     let places = ServerPlaces {
@@ -167,17 +168,18 @@ fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatf
         timeout_seconds: 2,
         failure_threshold,
     };
-    ServerContainer {
+    PodContainer {
         name: if platform == PodPlatform::Kserve { "kserve-container" } else { "cupola" },
         image: track.image.to_owned(),
-        image_pull_policy: "IfNotPresent",
+        image_pull_policy: Some("IfNotPresent"),
         command: vec![PROGRAM],
         args: deployment.arguments(&places),
+        working_dir: None,
         env: environment(deployment),
         ports,
         resources: quantities(deployment),
         startup_probe: plain.then(|| probe("/health/ready", 1, start_seconds(track.package))),
-        readiness_probe: probe("/health/ready", 2, 2),
+        readiness_probe: Some(probe("/health/ready", 2, 2)),
         liveness_probe: plain.then(|| probe("/health/live", 10, 3)),
         security_context: SecurityContext {
             run_as_non_root: (!plain).then_some(true),
@@ -235,7 +237,7 @@ fn mounts(deployment: &ModelDeployment) -> Vec<PodMount> {
 
 fn volumes(deployment: &ModelDeployment) -> Vec<VolumeSource> {
     let volume = |name| VolumeSource { name, ..VolumeSource::default() };
-    let home = EmptyDirSource { size_limit: HOME_SIZE };
+    let home = EmptyDirSource { size_limit: Some(HOME_SIZE) };
     let mut all = vec![VolumeSource { empty_dir: Some(home), ..volume("home") }];
     if let Some(secret_name) = deployment.options.keys.clone() {
         let secret = SecretSource { secret_name, default_mode: 0o444 };

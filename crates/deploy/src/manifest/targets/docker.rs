@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::ManifestTarget;
 use super::container::{HOME, KEYS, PROGRAM, USER, environment};
 use crate::manifest::deployment::{GRACE, ModelDeployment, ServerPlaces};
 use crate::manifest::error::ManifestError;
@@ -23,13 +24,16 @@ pub(super) fn health_command(deployment: &ModelDeployment) -> Vec<String> {
     [PROGRAM, "serve", "--health", &url].map(str::to_owned).to_vec()
 }
 
-/// Dockerfile over two named contexts of `BuildKit`, the program and the package, so that nothing is copied beside it.
+/// Dockerfile over two named contexts of `BuildKit`, the program and the package, so that nothing is copied beside it. The
+/// program has the name of the running one, which may be another than `cupola`.
 pub(super) fn dockerfile(deployment: &ModelDeployment) -> Vec<ManifestFile> {
     let words = |words: &[String]| serde_json::Value::from(words).to_string();
     let (health, command) = (words(&health_command(deployment)), words(&arguments(deployment, None)));
     let model = deployment.package.folder_in_image();
     let text = format!(
         r#"# syntax=docker/dockerfile:1
+# Takes two contexts beside this folder, `program` with the file `cupola` (or --build-arg PROGRAM=FILE) and `package`:
+#   {build}
 # An image with the C library of the host that built the program, or of a newer one.
 ARG BASE=gcr.io/distroless/cc-debian13:nonroot
 FROM ${{BASE}}
@@ -37,9 +41,9 @@ LABEL org.opencontainers.image.title="{name}" \
       org.opencontainers.image.version="{version}" \
       org.opencontainers.image.description="Serves {label}" \
       cupola.manifest-sha256="{sha256}"
-# The contexts `program` and `package` are named on the command line.
+ARG PROGRAM=cupola
 # hadolint ignore=DL3022
-COPY --from=program --chmod=0755 cupola {PROGRAM}
+COPY --from=program --chmod=0755 ${{PROGRAM}} {PROGRAM}
 # hadolint ignore=DL3022
 COPY --from=package --chmod=a+rX . {model}
 # The home folder, with the right of the user to write feedback and the audit log.
@@ -53,6 +57,7 @@ HEALTHCHECK --interval=10s --timeout=2s --start-period=60s --retries=3 CMD {heal
 ENTRYPOINT ["{PROGRAM}"]
 CMD {command}
 "#,
+        build = super::readme::command(ManifestTarget::Docker, deployment, "."),
         name = deployment.name,
         version = deployment.package.version,
         label = deployment.label(),

@@ -7,6 +7,8 @@ use crate::manifest::error::ManifestError;
 
 /// Program of a host where no option names another.
 const PROGRAM: &str = "/usr/local/bin/cupola";
+/// File name of the program in the context of a Dockerfile, where no argument gives another.
+const NAME: &str = "cupola";
 
 /// Absolute path of the program.
 pub(super) fn program(deployment: &ModelDeployment) -> Result<String, ManifestError> {
@@ -32,10 +34,14 @@ pub(super) fn install_program(deployment: &ModelDeployment) -> String {
     }
 }
 
-/// Folder of the running program, or the usual one.
-pub(super) fn program_folder(deployment: &ModelDeployment) -> String {
+/// Options of `docker build` that name the folder and the file of the running program, or the usual one.
+pub(super) fn program_context(deployment: &ModelDeployment) -> String {
     let program = deployment.options.running.as_deref().unwrap_or(Path::new(PROGRAM));
-    word(&program.parent().unwrap_or(Path::new("/")).to_string_lossy())
+    let folder = word(&program.parent().unwrap_or(Path::new("/")).to_string_lossy());
+    let file = program.file_name().unwrap_or_default().to_string_lossy();
+    let file = if file == NAME { String::new() } else { word(&format!("PROGRAM={file}")) };
+    let argument = if file.is_empty() { file } else { format!(" --build-arg {file}") };
+    format!("--build-context program={folder}{argument}")
 }
 
 /// Text of an absolute path that units and scripts take as it is.

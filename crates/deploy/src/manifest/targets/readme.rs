@@ -1,10 +1,16 @@
 //! README of the files of a target: what they are, the next command, how to check it, and how to undo it.
 
+use std::path::Path;
+
 use super::ManifestTarget;
-use super::host::{install_program, program_folder, word};
+use super::container::{KEYS, METRICS_KEY};
+use super::host::{install_program, program_context, word};
 use super::kubernetes::ADAPTER_VALUES;
 use super::systemd::model_folder;
 use crate::manifest::deployment::ModelDeployment;
+
+/// Home folder where none is given.
+const HOME: &str = ".cupola";
 
 /// Text of `README.md`.
 pub(super) fn text(target: ManifestTarget, deployment: &ModelDeployment) -> String {
@@ -73,22 +79,40 @@ fn before(target: ManifestTarget, deployment: &ModelDeployment) -> String {
 /// Remark on the place of the keys.
 fn keys(target: ManifestTarget, deployment: &ModelDeployment) -> Option<String> {
     let keys = deployment.options.keys.as_ref()?;
+    let (_, file) = home(deployment);
     if target.has_secrets() {
+        let token =
+            deployment.options.monitoring.as_ref().map(|_| ", and a new one with the scope `metrics`");
         return Some(format!(
-            "Keys: the secret `{keys}` from `keys.json` of your home folder (`.cupola`); KEY is one with the scope `metrics`."
+            "Keys: the command below makes the secret `{keys}` unless it is there, with the keys of `{file}` (`cupola keys add` adds some){}.",
+            token.unwrap_or_default()
         ));
     }
     let mode = if target == ManifestTarget::Compose { "644" } else { "600" };
     (target != ManifestTarget::Slurm)
-        .then(|| format!("Keys: `sudo install -D -m {mode} .cupola/keys.json {keys}` on the host, first."))
+        .then(|| format!("Keys: `sudo install -D -m {mode} {file} {keys}` on the host, first."))
+}
+
+/// Home folder and its file of keys, as words of a shell.
+fn home(deployment: &ModelDeployment) -> (String, String) {
+    let home = deployment.options.home.as_deref().unwrap_or(Path::new(HOME));
+    (word(&home.to_string_lossy()), word(&home.join(KEYS).to_string_lossy()))
 }
 
 /// Command that creates the secret of the keys unless the cluster has it, with its `&&`; empty without one.
 fn secret(deployment: &ModelDeployment) -> String {
     let Some(keys) = &deployment.options.keys else { return String::new() };
-    let kubectl = kubectl(deployment);
+    let (kubectl, (home, file), name) = (kubectl(deployment), home(deployment), &deployment.name);
+    let namespace = deployment.options.namespace.as_ref().map_or_else(String::new, |namespace| {
+        format!("{{ kubectl get namespace {namespace} || kubectl create namespace {namespace}; }} && ")
+    });
+    // The key is made before `keys.json`, which has its digest, is read.
+    let token = deployment.options.monitoring.as_ref().map_or_else(String::new, |_| {
+        let add = format!("cupola --home {home} keys add --name prometheus-{name} --scope metrics");
+        format!(" --from-literal={METRICS_KEY}=\"$({add} | sed -n 's/^key *//p')\"")
+    });
     format!(
-        "{{ {kubectl} get secret {keys} || {kubectl} create secret generic {keys} --from-file=keys.json=.cupola/keys.json --from-literal=metrics-token=KEY; }} && "
+        "{namespace}{{ {kubectl} get secret {keys} || {kubectl} create secret generic {keys} --from-file={KEYS}={file}{token}; }} && "
     )
 }
 
@@ -139,8 +163,8 @@ fn apply(target: ManifestTarget, deployment: &ModelDeployment, out: &str) -> Str
     };
     match target {
         ManifestTarget::Docker => format!(
-            "docker build --build-context program={} --build-context package={package} --tag {} {folder}",
-            program_folder(deployment),
+            "docker build {} --build-context package={package} --tag {} {folder}",
+            program_context(deployment),
             deployment.image
         ),
         ManifestTarget::Compose => {

@@ -22,15 +22,15 @@ const NO_MONITORING: &str = "none";
 pub fn run(home: &Home, ui: Ui, target: &DeployTarget) -> Result<()> {
     use ManifestTarget as T;
     let (target, files, options) = match target {
-        DeployTarget::Docker(args) => (T::Docker, &args.files, image(args)),
-        DeployTarget::Compose(args) => (T::Compose, &args.files, image(args)),
+        DeployTarget::Docker(args) => (T::Docker, &args.files, image(home, args)),
+        DeployTarget::Compose(args) => (T::Compose, &args.files, image(home, args)),
         DeployTarget::Kubernetes(args) => (T::Kubernetes, files_of(args), cluster(home, args)?),
         DeployTarget::Kserve(args) => (T::Kserve, &args.image.files, serverless(home, args)?),
         DeployTarget::Knative(args) => (T::Knative, &args.image.files, serverless(home, args)?),
         DeployTarget::Helm(args) => (T::Helm, files_of(args), cluster(home, args)?),
         DeployTarget::Argocd(args) => (T::Argocd, files_of(&args.cluster), argocd(home, args)?),
-        DeployTarget::Systemd(args) => (T::Systemd, &args.files, host(args)),
-        DeployTarget::Slurm(args) => (T::Slurm, &args.files, host(args)),
+        DeployTarget::Systemd(args) => (T::Systemd, &args.files, host(home, args)),
+        DeployTarget::Slurm(args) => (T::Slurm, &args.files, host(home, args)),
         DeployTarget::Ecs(args) => (T::Ecs, &args.image.files, serverless(home, args)?),
     };
     write(home, ui, (target, files), options)
@@ -76,7 +76,7 @@ fn facts(home: &Home, model: &str) -> Result<PackageFacts> {
 }
 
 /// Options of every target.
-fn common(args: &DeployFilesArgs) -> DeployOptions {
+fn common(home: &Home, args: &DeployFilesArgs) -> DeployOptions {
     DeployOptions {
         name: args.name.clone(),
         port: args.port,
@@ -87,17 +87,18 @@ fn common(args: &DeployFilesArgs) -> DeployOptions {
         gpus: args.gpus,
         keys: args.keys.clone(),
         running: std::env::current_exe().ok(),
+        home: Some(std::path::absolute(home.root()).unwrap_or_else(|_| home.root().to_owned())),
         arguments: args.serve.clone(),
         ..DeployOptions::default()
     }
 }
 
-fn host(args: &DeployHostArgs) -> DeployOptions {
-    DeployOptions { program: args.program.clone(), ..common(&args.files) }
+fn host(home: &Home, args: &DeployHostArgs) -> DeployOptions {
+    DeployOptions { program: args.program.clone(), ..common(home, &args.files) }
 }
 
-fn image(args: &DeployImageFilesArgs) -> DeployOptions {
-    DeployOptions { image: args.image.clone(), ..common(&args.files) }
+fn image(home: &Home, args: &DeployImageFilesArgs) -> DeployOptions {
+    DeployOptions { image: args.image.clone(), ..common(home, &args.files) }
 }
 
 fn serverless(home: &Home, args: &DeployServerlessArgs) -> Result<DeployOptions> {
@@ -109,7 +110,7 @@ fn serverless(home: &Home, args: &DeployServerlessArgs) -> Result<DeployOptions>
         namespace: args.namespace.clone(),
         hostname: args.hostname.clone(),
         canary,
-        ..image(&args.image)
+        ..image(home, &args.image)
     })
 }
 

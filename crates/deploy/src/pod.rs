@@ -1,19 +1,28 @@
-//! Pods: containers, probes, security contexts, volumes.
+//! Pods of Kubernetes, as far as servers and jobs use them: containers, probes, security contexts, volumes.
+
+#![allow(missing_docs, reason = "the fields are those of the API, core/v1 of Kubernetes 1.31 and newer")]
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{LabelSelector, Labels};
+/// Labels or annotations.
+pub type Labels = BTreeMap<&'static str, String>;
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct PodTemplateSpec {
-    pub metadata: PodMetadata,
-    pub spec: ServerPodSpec,
+#[serde(rename_all = "camelCase")]
+pub struct LabelSelector {
+    pub match_labels: Labels,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct PodMetadata {
+pub struct PodTemplateSpec {
+    pub metadata: PodMetadata,
+    pub spec: PodSpec,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PodMetadata {
     pub labels: Labels,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Labels,
@@ -21,7 +30,9 @@ pub(in crate::manifest) struct PodMetadata {
 
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct ServerPodSpec {
+pub struct PodSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,14 +45,14 @@ pub(in crate::manifest) struct ServerPodSpec {
     pub security_context: Option<PodSecurityContext>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub topology_spread_constraints: Vec<SpreadConstraint>,
-    pub containers: Vec<ServerContainer>,
+    pub containers: Vec<PodContainer>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeSource>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct PodSecurityContext {
+pub struct PodSecurityContext {
     pub run_as_non_root: bool,
     pub run_as_user: u32,
     pub run_as_group: u32,
@@ -50,14 +61,14 @@ pub(in crate::manifest) struct PodSecurityContext {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct SeccompProfile {
+pub struct SeccompProfile {
     #[serde(rename = "type")]
     pub kind: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct SpreadConstraint {
+pub struct SpreadConstraint {
     pub max_skew: u32,
     pub topology_key: &'static str,
     pub when_unsatisfiable: &'static str,
@@ -65,20 +76,29 @@ pub(in crate::manifest) struct SpreadConstraint {
     pub match_label_keys: Vec<&'static str>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct ServerContainer {
+pub struct PodContainer {
     pub name: &'static str,
     pub image: String,
-    pub image_pull_policy: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<&'static str>,
     pub args: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub working_dir: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<EnvironmentVariable>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env_from: Vec<EnvironmentSource>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortEntry>,
     pub resources: Quantities,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup_probe: Option<Probe>,
-    pub readiness_probe: Probe,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readiness_probe: Option<Probe>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness_probe: Option<Probe>,
     pub security_context: SecurityContext,
@@ -86,28 +106,41 @@ pub(in crate::manifest) struct ServerContainer {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct EnvironmentVariable {
+pub struct EnvironmentVariable {
     pub name: &'static str,
     pub value: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct PortEntry {
+pub struct EnvironmentSource {
+    pub secret_ref: SecretReference,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SecretReference {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortEntry {
     pub name: &'static str,
     pub container_port: u16,
     pub protocol: &'static str,
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct Quantities {
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Quantities {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct Probe {
+pub struct Probe {
     pub http_get: HttpGet,
     pub period_seconds: u32,
     pub timeout_seconds: u32,
@@ -115,7 +148,7 @@ pub(in crate::manifest) struct Probe {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct HttpGet {
+pub struct HttpGet {
     pub path: &'static str,
     pub port: ProbePort,
 }
@@ -123,14 +156,14 @@ pub(in crate::manifest) struct HttpGet {
 /// Name of a port, or its number: Knative renames ports.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub(in crate::manifest) enum ProbePort {
+pub enum ProbePort {
     Name(&'static str),
     Number(u16),
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct SecurityContext {
+pub struct SecurityContext {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_as_non_root: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,14 +175,14 @@ pub(in crate::manifest) struct SecurityContext {
     pub capabilities: Capabilities,
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct Capabilities {
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Capabilities {
     pub drop: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct PodMount {
+pub struct PodMount {
     pub name: &'static str,
     pub mount_path: &'static str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -158,8 +191,10 @@ pub(in crate::manifest) struct PodMount {
 
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct VolumeSource {
+pub struct VolumeSource {
     pub name: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent_volume_claim: Option<ClaimSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDirSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,18 +205,25 @@ pub(in crate::manifest) struct VolumeSource {
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct EmptyDirSource {
-    pub size_limit: &'static str,
+pub struct ClaimSource {
+    pub claim_name: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmptyDirSource {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_limit: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub(in crate::manifest) struct ConfigMapSource {
+pub struct ConfigMapSource {
     pub name: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(in crate::manifest) struct SecretSource {
+pub struct SecretSource {
     pub secret_name: String,
     pub default_mode: u32,
 }
