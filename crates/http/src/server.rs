@@ -23,8 +23,8 @@ use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::notify::{AlertWatch, check_drift_columns};
 use cupola_serving::{
-    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
-    Telemetry, TraceExporter,
+    Catalog, FeedbackLog, GpuCards, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake,
+    RowSink, Telemetry, TraceExporter,
 };
 use cupola_spec::{Jwt, RateLimits, Serve};
 use tokio::net::TcpListener;
@@ -146,6 +146,13 @@ impl Server {
     pub fn with_performance_log(mut self, folder: PathBuf, interval: Duration, keep_days: u32) -> Self {
         self.performance = Some(PerformanceFiles { folder, interval, keep_days });
         self.compares = true;
+        self
+    }
+
+    /// Shows the figures of the GPUs that models run on, in the metrics and the performance log.
+    #[must_use]
+    pub fn with_gpu(self, cards: GpuCards) -> Self {
+        self.telemetry.watch_gpu(cards);
         self
     }
 
