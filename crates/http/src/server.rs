@@ -169,10 +169,10 @@ impl Server {
         Ok(self)
     }
 
-    /// Checks that the rules of drift name columns of the loaded models.
+    /// Checks that the rules of drift and the statistics of `[monitor]` fit columns of the loaded models.
     ///
     /// # Errors
-    /// [`Error::Serving`] for a column that no loaded model has.
+    /// [`Error::Serving`] for a column that no loaded model has, or whose values its statistic does not compare.
     pub fn check_alerts(&self, spec: &Serve) -> Result<(), Error> {
         Ok(check_drift_columns(spec, &self.telemetry)?)
     }

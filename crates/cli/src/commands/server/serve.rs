@@ -58,7 +58,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
             "note    {connections} connections at once: the process may have {limit} files open"
         ));
     }
-    let settings = settings(args, &spec, cap.connections);
+    let settings = settings(args, &spec, cap.connections)?;
     let server = server(home, settings, &spec, keys, loader, ui)?;
     let server = with_telemetry(server, args, cards);
     let catalog = server.catalog();
