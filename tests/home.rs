@@ -73,7 +73,7 @@ fn rows_that_one_machine_takes_were_pushed_to_others() {
     json_of(&home, "a", &["data", "add", "rows", "rows.csv"]);
     let serve = ["serve", "--port", "0", "--device", "flex"];
     let servers: Vec<Server> =
-        ["a", "b"].map(|machine| Server::started(&mut command(&home, machine, &serve))).into();
+        ["a", "b"].map(|machine| Server::start(&mut command(&home, machine, &serve))).into();
     std::thread::scope(|scope| {
         for (at, server) in servers.iter().enumerate() {
             scope.spawn(move || {

@@ -72,7 +72,14 @@ fn a_run_without_test_rows_says_which_metrics_it_reports() {
     let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let said = "the test split has no rows; the reported metrics are those of the valid split";
-    assert!(output.stderr.contains(said), "{}", output.stderr);
+    assert!(output.stderr.contains(said) && output.stderr.contains("the best epoch"), "{}", output.stderr);
+    // A forest has no epochs.
+    let text = BLOBS.split("[model]").next().unwrap().to_owned()
+        + "[split]\ntest = 0.0\n[model]\nfamily = \"random_forest\"\ntrees = 10\n";
+    home.write("run.toml", text);
+    let output = home.run(&["train", "--config", "run.toml", "--device", "flex"]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stderr.contains(said) && !output.stderr.contains("best epoch"), "{}", output.stderr);
 }
 
 #[test]

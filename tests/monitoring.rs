@@ -61,6 +61,7 @@ fn requests_rows_and_predictions_are_observed_and_a_shift_is_told() {
     assert_eq!(predicted.unwrap()["rows"], 500);
     let metrics = server.get("/metrics").text;
     assert!(metrics.contains("cupola_monitor_rows{model=\"blobs\",version=\"1\"} 500"), "{metrics}");
+    assert!(!metrics.contains("cupola_gpu_"), "{metrics}");
     if report["reference"]["present"] == true {
         assert_eq!((&x["verdict"], &x["outside"]), (&json!("drift"), &json!(1.0)));
         assert_eq!(report["drift"]["verdict"], "drift");
@@ -161,12 +162,13 @@ fn the_performance_log_has_requests_accuracy_and_the_use_of_the_machine() {
         (&json!(3), &json!(1), &json!(0))
     );
     assert_eq!((&all["targets"]["side"]["right"], &all["targets"]["side"]["wrong"]), (&json!(1), &json!(0)));
+    // The server computes on the CPU.
     assert!(all["p99"].as_f64().unwrap() > 0.0 && all["process"]["gpu"].is_null(), "{found}");
     if cfg!(target_os = "linux") {
         assert!(all["process"]["memory_bytes"].as_u64().unwrap() > 1 << 20, "{found}");
     }
     let table = home.run(&show);
-    assert!(table.stdout.contains("calibration error"), "{}", table.stdout);
+    assert!(table.stdout.contains("calibration error") && !table.stdout.contains("GPU"), "{}", table.stdout);
     let wrong = home.run(&["monitor", "performance", "--model", "other", "--log"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
     assert!(wrong.stderr.contains("performance_log"), "{}", wrong.stderr);

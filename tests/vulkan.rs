@@ -3,10 +3,13 @@
 //! Runs where `CUPOLA_TEST_VULKAN` is set; see `scripts/setup-vulkan-cpu`.
 
 use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::TestHome;
+use crate::serving::{PREDICT, rows};
+use crate::support::{Server, TestHome};
 
 /// Returns `true` and prints a line if `CUPOLA_TEST_VULKAN` is not set.
 fn skipped(test: &str) -> bool {
@@ -149,4 +152,51 @@ fn a_gpu_predicts_as_the_cpu_does() {
     };
     let (gpu, cpu) = (answers("vulkan"), answers("flex"));
     assert!(gpu.iter().zip(&cpu).all(|(a, b)| (a - b).abs() < 1e-2), "{gpu:?} {cpu:?}");
+}
+
+/// The library of NVIDIA's driver is an imitation of two cards. The software adapter has no address, so both are shown.
+#[test]
+fn a_server_on_vulkan_shows_the_figures_of_its_cards() {
+    let test = "a_server_on_vulkan_shows_the_figures_of_its_cards";
+    if skipped(test) {
+        return;
+    }
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 2\n");
+    home.train(&[]);
+    let source = cupola_testkit::root().join("crates/serving/src/telemetry/gpu/fake_nvml.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(home.path("libnvidia-ml.so.1"))
+        .arg(source)
+        .status();
+    if !compiled.is_ok_and(|status| status.success()) {
+        return cupola_testkit::skip(test, "a C compiler");
+    }
+    home.write("serve.toml", "[[model]]\nserve = 'blobs'\n[monitor.performance_log]\nseconds = 1\n");
+    let libraries = std::env::var("LD_LIBRARY_PATH").unwrap_or_default();
+    let mut command = home.command(&["serve", "--port", "0", "--device", "vulkan", "--config", "serve.toml"]);
+    command.env("LD_LIBRARY_PATH", format!("{}:{libraries}", home.path("").display()));
+    let server = Server::start(&mut command);
+    assert_eq!(server.post(PREDICT, rows(), &[]).status, 200);
+    let metrics = || server.get("/metrics").text;
+    let begun = Instant::now();
+    while !metrics().contains("cupola_gpu_busy_share") && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let metrics = metrics();
+    for line in [
+        "cupola_gpu_busy_share{gpu=\"0\",name=\"Fake H100\"} 0.37",
+        "cupola_gpu_memory_used_bytes{gpu=\"1\",name=\"Fake A100 with MIG\"} 1073741824.0",
+        "cupola_gpu_temperature_celsius{gpu=\"0\",name=\"Fake H100\"} 61.0",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    server.terminate();
+    assert_eq!(server.wait(), Some(0));
+    let show = ["monitor", "performance", "--model", "blobs", "--log", "--chunks", "count:1"];
+    let process = home.json(&show)["chunks"][0]["interval"]["process"].clone();
+    assert!((process["gpu"].as_f64().unwrap() - 0.37).abs() < 1e-9, "{process}");
+    assert_eq!(process["gpu_memory_bytes"], 13_u64 << 30);
+    let table = home.run(&show).stdout;
+    assert!(table.contains("GPU memory MB") && table.contains("37 %"), "{table}");
 }

@@ -109,24 +109,7 @@ impl TestHome {
     pub fn serve_logged(&self, args: &[&str], log: impl Into<Stdio>) -> Server {
         let mut all = vec!["serve", "--port", "0", "--device", "flex"];
         all.extend(args);
-        Server::started(self.command(&all).stderr(log))
-    }
-}
-
-impl Server {
-    /// Starts a command that serves, and waits until it is ready.
-    pub fn started(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = loop {
-            let line = lines.next().expect("the server ended before it was ready").unwrap();
-            if let Some(url) = line.strip_prefix("ready") {
-                break url.trim().to_owned();
-            }
-        };
-        // The server would block once nobody reads its output.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, url }
+        Server::start(self.command(&all).stderr(log))
     }
 }
 
@@ -185,6 +168,21 @@ impl HttpResponse {
 }
 
 impl Server {
+    /// Starts a command that serves, and returns once it is ready.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = loop {
+            let line = lines.next().expect("the server ended before it was ready").unwrap();
+            if let Some(url) = line.strip_prefix("ready") {
+                break url.trim().to_owned();
+            }
+        };
+        // The server would block once nobody reads its output.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+
     pub fn get(&self, path: &str) -> HttpResponse {
         read_response(agent().get(format!("{}{path}", self.url)).call())
     }

@@ -24,7 +24,7 @@ pub use self::data::*;
 pub use self::gate::*;
 pub use self::inference::*;
 pub use self::init::*;
-pub use self::invalid::report;
+pub use self::invalid::{parse, report};
 pub use self::models::*;
 pub use self::operate::*;
 pub use self::serve::*;

@@ -13,9 +13,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
-
-use crate::args::{Cli, Command, MonitorArgs, MonitorCommand};
+use crate::args::{Command, MonitorArgs, MonitorCommand};
 use crate::draw::Ui;
 use crate::failure::ErrorCode;
 
@@ -28,7 +26,7 @@ pub fn main() -> ExitCode {
     quiet_panics();
     // With a handler, a file that reaches the limit of its size is an error of the write and not the end.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
-    let cli = match Cli::try_parse() {
+    let cli = match args::parse() {
         Ok(cli) => cli,
         Err(error) => return args::report(&error),
     };

@@ -23,8 +23,8 @@ use cupola_registry::Home;
 use cupola_serving::access::{AccessControl, KeyRing, TokenVerifier};
 use cupola_serving::notify::{AlertWatch, check_drift_columns};
 use cupola_serving::{
-    Catalog, FeedbackLog, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake, RowSink,
-    Telemetry, TraceExporter,
+    Catalog, FeedbackLog, GpuCards, Lifecycle, Loader, OutcomeJoin, Pipeline, RecordSampler, RowIntake,
+    RowSink, Telemetry, TraceExporter,
 };
 use cupola_spec::{Jwt, RateLimits, Serve};
 use tokio::net::TcpListener;
@@ -149,6 +149,13 @@ impl Server {
         self
     }
 
+    /// Shows the figures of the GPUs that models run on, in the metrics and the performance log.
+    #[must_use]
+    pub fn with_gpu(self, cards: GpuCards) -> Self {
+        self.telemetry.watch_gpu(cards);
+        self
+    }
+
     /// Checks the rules of `[[alert]]` and notifies the receivers of `[[notify]]`. `file` keeps the states of alerts.
     ///
     /// # Errors
@@ -162,10 +169,10 @@ impl Server {
         Ok(self)
     }
 
-    /// Checks that the rules of drift name columns of the loaded models.
+    /// Checks that the rules of drift and the statistics of `[monitor]` fit columns of the loaded models.
     ///
     /// # Errors
-    /// [`Error::Serving`] for a column that no loaded model has.
+    /// [`Error::Serving`] for a column that no loaded model has, or whose values its statistic does not compare.
     pub fn check_alerts(&self, spec: &Serve) -> Result<(), Error> {
         Ok(check_drift_columns(spec, &self.telemetry)?)
     }

@@ -16,7 +16,9 @@ mod unseen;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::column::score_of_counts;
 pub use self::column::{ColumnDrift, ColumnSide, DriftColumnKey, DriftOptions};
 pub use self::dataset::{DatasetDrift, MAX_DRIFTED_SHARE};
 pub use self::method::DriftMethod;
 pub use self::picture::DriftPicture;
+pub(crate) use self::significance::student;

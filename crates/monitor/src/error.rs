@@ -36,12 +36,28 @@ pub enum Error {
     )]
     UnknownChunking(String),
     /// A statistic of drift has no such name.
-    #[error("unknown statistic `{name}`; expected one of {names}")]
+    #[error("unknown statistic `{name}`; {}expected one of {names}", near(.name, .names))]
     Method {
         /// Name.
         name: String,
         /// All names.
         names: String,
+    },
+    /// A statistic of drift that requires more than a sketch.
+    #[error("`{name}` requires all values, and a server keeps sketches of them; expected one of {names}")]
+    SketchMethod {
+        /// Name.
+        name: &'static str,
+        /// Names of the statistics that sketches compute.
+        names: String,
+    },
+    /// A threshold that no score can have.
+    #[error("`threshold = {threshold}` is out of range: {why}")]
+    Threshold {
+        /// Threshold.
+        threshold: f64,
+        /// Reason, with the remedy.
+        why: String,
     },
     /// A rule of alerts with an invalid number.
     #[error("alert `{rule}`: `{key}` must be {expected}")]
@@ -93,4 +109,12 @@ pub enum Error {
     /// A column of the reference that the current rows lack.
     #[error("the data has no values of the kind of the reference for `{0}`; give data with this column")]
     MissingFeature(String),
+}
+
+/// Hint at the name in a list that shares most of its letters with another one; empty if all are far.
+fn near(name: &str, names: &str) -> String {
+    let name = name.to_lowercase();
+    let each = names.split(", ").map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known));
+    let best = each.filter(|(likeness, _)| *likeness > 0.8).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or_else(String::new, |(_, known)| format!("did you mean `{known}`? "))
 }

@@ -12,14 +12,16 @@ mod drift;
 mod layout;
 mod number;
 mod quantile;
+mod rules;
 mod table;
 mod text;
 
 pub use self::category::CategorySketch;
 pub use self::column::ColumnSketch;
 pub use self::drift::{DriftLimits, LiveDrift, LiveVerdict};
-pub use self::layout::{SketchColumn, SketchKind, SketchLayout};
+pub use self::layout::{SketchColumn, SketchKind, SketchLayout, SketchRule};
 pub use self::number::NumberSketch;
 pub use self::quantile::QuantileSketch;
+pub use self::rules::{SketchRules, SketchScore};
 pub use self::table::SketchTable;
 pub use self::text::TextSketch;

@@ -46,6 +46,12 @@ impl OpenDevice {
         self.backend == Backend::Vulkan
     }
 
+    /// PCI address of the GPU, such as `0000:07:00.0`; `None` for a CPU, and if the driver does not report it.
+    pub fn pci_address(&self) -> Option<String> {
+        let card = if self.is_gpu() { self.device.identity()?.physical? } else { return None };
+        card.pci_address.map(|address| address.to_string())
+    }
+
     fn flex(why: String) -> Self {
         Self { device: Device::flex(), backend: Backend::Flex, name: "flex (CPU)".into(), why }
     }

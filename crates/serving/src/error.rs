@@ -56,6 +56,9 @@ pub enum Error {
     /// Rules or receivers of alerts.
     #[error("{0}; see `[[alert]]` and `[[notify]]` in docs/monitor.md")]
     Alerts(String),
+    /// Statistics of live monitoring.
+    #[error("`[monitor]`: {0}")]
+    Monitor(String),
     /// The trace collector.
     #[error("{endpoint}: {why}; name a collector as `--otlp http://HOST:4317`")]
     Otlp {

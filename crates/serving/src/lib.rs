@@ -47,7 +47,7 @@ pub use pipeline::{
 pub use processors::{Processors, WorkSize};
 pub use scheduler::{Scheduler, SchedulerLimits};
 pub use telemetry::{
-    AlertMetrics, LimitMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals, MonitorSettings,
-    OutcomeMetrics, PerformanceLogger, QueueTimes, Telemetry, TraceExporter, VersionMonitor, WindowChoice,
-    export, metric_list,
+    AlertMetrics, GpuCards, LimitMetrics, MetricDescription, MetricKind, ModelMetrics, ModelTotals,
+    MonitorSettings, OutcomeMetrics, PerformanceLogger, QueueTimes, Telemetry, TraceExporter, VersionMonitor,
+    WindowChoice, export, metric_list,
 };

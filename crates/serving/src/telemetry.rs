@@ -2,6 +2,7 @@
 
 mod alerts;
 pub mod export;
+mod gpu;
 mod limits;
 mod list;
 mod model;
@@ -24,6 +25,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub use self::alerts::AlertMetrics;
+pub use self::gpu::GpuCards;
+use self::gpu::{GpuCollector, GpuMeter};
 pub use self::limits::LimitMetrics;
 pub use self::list::{MetricDescription, MetricKind, duration_bound, metric_list};
 pub use self::model::{ModelMetrics, ModelTotals};
@@ -97,6 +100,8 @@ pub struct Telemetry {
     alerts: AlertMetrics,
     outcomes: OutcomeMetrics,
     limits: LimitMetrics,
+    /// Figures of the GPUs.
+    gpu: Arc<GpuMeter>,
     /// Sketches of what the versions receive and predict.
     pub(crate) live: Arc<LiveMonitor>,
 }
@@ -139,6 +144,7 @@ impl Telemetry {
             alerts: AlertMetrics::default(),
             outcomes: OutcomeMetrics::default(),
             limits: LimitMetrics::default(),
+            gpu: Arc::default(),
             live: LiveMonitor::new(settings),
         };
         this.registered()
@@ -177,6 +183,7 @@ impl Telemetry {
         let (name, help) = ("cupola_explanation", "Time of explanations");
         registry.register_with_unit(name, help, Unit::Seconds, self.explanation_seconds.clone());
         registry.register("cupola_batch_rows", "Rows in one forward pass", self.batch.clone());
+        registry.register_collector(Box::new(GpuCollector(Arc::clone(&self.gpu))));
         registry.register_collector(Box::new(MonitorCollector(Arc::clone(&self.live))));
         self
     }
@@ -248,6 +255,11 @@ impl Telemetry {
     /// Metrics of the store of shared limits.
     pub fn limit_metrics(&self) -> LimitMetrics {
         self.limits.clone()
+    }
+
+    /// Starts to read the figures of GPUs, for the metrics and the performance log.
+    pub fn watch_gpu(&self, cards: GpuCards) {
+        self.gpu.watch(cards);
     }
 
     /// Counts a version that failed to load.

@@ -72,8 +72,9 @@ pub use names::{
     NAME_RULE, did_you_mean, is_name, matches_pattern, nearest, other_spelling, spelling_difference,
 };
 pub use serve::{
-    Alert, AlertSettings, AlertWhen, Canary, Jwt, LiveMonitoring, MailEncryption, Notify, PerformanceLog,
-    RateLimits, RequestLog, Serve, ServedModel, TimeSpan, Tls, is_valid_rate, parse_serve, serve_schema,
+    Alert, AlertSettings, AlertWhen, Canary, ColumnStatistic, Jwt, LiveMonitoring, MailEncryption, Notify,
+    PerformanceLog, RateLimits, RequestLog, Serve, ServedModel, StatisticNames, TimeSpan, Tls, is_valid_rate,
+    parse_serve, serve_schema,
 };
 pub use train::{
     ClassWeights, EarlyStop, Goal, Group, InvalidTuneKey, LossKind, LossSpec, Optimizer, OptimizerKind,

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use self::alerts::{Alert, AlertSettings, AlertWhen, MailEncryption, Notify, TimeSpan};
 pub use self::limits::RateLimits;
-pub use self::monitor::{LiveMonitoring, PerformanceLog};
+pub use self::monitor::{ColumnStatistic, LiveMonitoring, PerformanceLog, StatisticNames};
 use crate::config::Problems;
 use crate::config::document::Document;
 use crate::config::schema;

@@ -273,6 +273,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         | Error::Jwt { .. }
         | Error::Limits { .. }
         | Error::Alerts(_)
+        | Error::Monitor(_)
         | Error::Otlp { .. }
         | Error::System(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -111,7 +112,15 @@ impl AlertReceiver {
     }
 }
 
-async fn receive(State(receiver): State<AlertReceiver>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(
+    State(receiver): State<AlertReceiver>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return unread(&rejection),
+    };
     if !receiver.admits(&headers, &body, Timestamp::now()) {
         return refusal(
             StatusCode::UNAUTHORIZED,
@@ -136,6 +145,17 @@ async fn receive(State(receiver): State<AlertReceiver>, headers: HeaderMap, body
     match stored.await {
         Ok(Ok(())) => Json(json!({ "accepted": own.len(), "ignored_models": other })).into_response(),
         _ => refusal(StatusCode::SERVICE_UNAVAILABLE, "the alerts could not be written; send them again"),
+    }
+}
+
+/// Refusal of a body that is too large, or whose connection broke.
+fn unread(rejection: &BytesRejection) -> Response {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the body has more than {BODY} bytes; send fewer alerts at once");
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, &message)
+        }
+        status => refusal(status, "failed to read the body; send it again"),
     }
 }
 
@@ -167,6 +187,7 @@ mod tests {
         }
     }
 
+    /// Status of a response, whose body must be JSON.
     async fn post(receiver: &AlertReceiver, headers: &[(&str, String)], body: Vec<u8>) -> u16 {
         let mut request = axum::extract::Request::builder().method("POST").uri("/hook");
         for (name, value) in headers {
@@ -174,7 +195,11 @@ mod tests {
         }
         let response =
             receiver.clone().router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-        response.status().as_u16()
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), BODY).await.unwrap();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["error"]["message"].is_string(), !status.is_success(), "{body}");
+        status.as_u16()
     }
 
     #[tokio::test]

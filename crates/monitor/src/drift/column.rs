@@ -274,6 +274,13 @@ fn of_numbers(method: DriftMethod, a: &SortedNumbers, b: &SortedNumbers) -> f64 
     }
 }
 
+/// Value of a statistic of the same cells in two data sets; not a number for one that requires the values.
+pub(crate) fn score_of_counts(method: DriftMethod, reference: &[u64], current: &[u64]) -> f64 {
+    let cells = reference.iter().zip(current).filter(|(before, now)| **before > 0 || **now > 0);
+    let (reference, current) = cells.map(|(before, now)| (*before as f64, *now as f64)).unzip();
+    of_counts(method, &PairedCounts { reference, current })
+}
+
 fn of_counts(method: DriftMethod, counts: &PairedCounts) -> f64 {
     match method {
         DriftMethod::JensenShannon | DriftMethod::Words => jensen_shannon(counts),

@@ -64,7 +64,7 @@ pub(super) fn two_shares(counts: &PairedCounts) -> f64 {
 
 /// p-value of Student's t-test with equal variances.
 #[allow(clippy::cast_precision_loss, reason = "fewer than 2^53 rows")]
-pub(super) fn student(reference: &SortedNumbers, current: &SortedNumbers) -> f64 {
+pub(crate) fn student(reference: &SortedNumbers, current: &SortedNumbers) -> f64 {
     let (n1, n2) = (reference.count as f64, current.count as f64);
     let freedom = n1 + n2 - 2.0;
     let squares = n1 * reference.deviation.powi(2) + n2 * current.deviation.powi(2);

@@ -50,9 +50,9 @@ pub struct ProcessUse {
     pub cpu: Option<f64>,
     /// Resident memory in bytes at the end.
     pub memory_bytes: Option<u64>,
-    /// Share of the time that the GPU was busy.
+    /// Share of the time that the GPU was busy, with the work of all programs.
     pub gpu: Option<f64>,
-    /// Memory of the GPU in bytes.
+    /// Largest memory of the GPU in use, in bytes, of all programs.
     pub gpu_memory_bytes: Option<u64>,
 }
 

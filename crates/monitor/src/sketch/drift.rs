@@ -6,7 +6,9 @@ use super::column::ColumnSketch;
 use super::distance::{chi_square, jensen_shannon, kolmogorov_smirnov, psi, wasserstein};
 use super::layout::SketchColumn;
 use super::number::NumberSketch;
-use crate::profile::{NumberReference, ReferenceValues};
+use super::rules::SketchScore;
+use crate::drift::{DriftMethod, score_of_counts, student};
+use crate::profile::{NumberReference, ReferenceValues, SortedNumbers};
 
 /// Largest p-value of the chi-square test at which a shift counts: with few rows a large index is chance.
 const SIGNIFICANT: f64 = 0.01;
@@ -79,7 +81,13 @@ pub struct LiveDrift {
     pub reference_missing: Option<f64>,
     /// Share of values outside of the reference's range, or not among its categories; of texts the share of unknown words.
     pub outside: Option<f64>,
+    /// Score of the statistic that was chosen for the column; `None` if the index decides.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<SketchScore>,
 }
+
+/// Counts of the reference and now over the same cells.
+type Cells = (Vec<u64>, Vec<u64>);
 
 impl LiveDrift {
     /// Compares a column's sketch with its reference.
@@ -97,17 +105,25 @@ impl LiveDrift {
             missing,
             reference_missing: None,
             outside: outside(column, sketch),
+            chosen: None,
         };
         let Some(reference) = &column.reference else { return blank };
         let compared = match (&reference.values, sketch) {
             (ReferenceValues::Number(reference), ColumnSketch::Number(sketch)) => {
-                blank.with_numbers(reference, sketch)
+                let compared = blank.with_numbers(reference, sketch);
+                let of_numbers = |method| match method {
+                    DriftMethod::Wasserstein => compared.wasserstein,
+                    DriftMethod::TTest => Some(t_test(reference, sketch)),
+                    _ => None,
+                };
+                compared.with_score(column, &number_cells(reference, sketch), of_numbers)
             }
             (ReferenceValues::Category(reference), ColumnSketch::Category(sketch)) => {
                 let counts = reference.values.iter().map(|(_, count)| *count);
                 let counts: Vec<u64> = counts.chain([reference.other]).collect();
                 let current: Vec<u64> = sketch.counts.iter().copied().chain([sketch.other]).collect();
-                blank.with_counts(&counts, &current)
+                let compared = blank.with_counts(&counts, &current);
+                compared.with_score(column, &(counts, current), |_| None)
             }
             (ReferenceValues::Text(reference), ColumnSketch::Text(sketch)) => {
                 let length = blank.with_numbers(&reference.length, &sketch.length);
@@ -117,8 +133,14 @@ impl LiveDrift {
             _ => blank,
         };
         let reference_missing = reference.missing_share();
-        let moved = compared.psi.is_some_and(|psi| psi >= limits.psi)
-            && compared.p_value.is_some_and(|p| p < SIGNIFICANT);
+        let moved = match compared.chosen {
+            Some(own) => own.score.is_some_and(|score| own.method.is_drift(score, own.threshold)),
+            None => {
+                let limit = column.rule.threshold.unwrap_or(limits.psi);
+                compared.psi.is_some_and(|psi| psi >= limit)
+                    && compared.p_value.is_some_and(|p| p < SIGNIFICANT)
+            }
+        };
         let lost = missing.is_some_and(|missing| (missing - reference_missing).abs() >= limits.missing);
         let verdict = match (rows < limits.rows, moved || lost) {
             (true, _) => LiveVerdict::FewRows,
@@ -126,6 +148,22 @@ impl LiveDrift {
             (false, false) => LiveVerdict::Stable,
         };
         Self { verdict, reference_missing: Some(reference_missing), ..compared }
+    }
+
+    /// Adds the score of the statistic that was chosen for the column, if one was: by `of_numbers`, or over the cells.
+    fn with_score(
+        self,
+        column: &SketchColumn,
+        (reference, current): &Cells,
+        of_numbers: impl Fn(DriftMethod) -> Option<f64>,
+    ) -> Self {
+        let Some(method) = column.rule.method else { return self };
+        let both = [reference, current].iter().all(|counts| counts.iter().any(|count| *count > 0));
+        let score =
+            both.then(|| of_numbers(method).unwrap_or_else(|| score_of_counts(method, reference, current)));
+        let score = score.filter(|score| !score.is_nan());
+        let threshold = column.rule.threshold.unwrap_or_else(|| method.threshold());
+        Self { chosen: Some(SketchScore { method, score, threshold }), ..self }
     }
 
     fn with_counts(self, reference: &[u64], current: &[u64]) -> Self {
@@ -142,14 +180,7 @@ impl LiveDrift {
     /// Compares numbers over the reference's bins and one more on each side.
     fn with_numbers(self, reference: &NumberReference, sketch: &NumberSketch) -> Self {
         let [first, .., last] = reference.edges.as_slice() else { return self };
-        let framed = |inner: &[u64], below, above| {
-            let mut all = vec![below];
-            all.extend_from_slice(inner);
-            all.push(above);
-            all
-        };
-        let counts = framed(&reference.counts, 0, 0);
-        let current = framed(&sketch.counts, sketch.below, sketch.above);
+        let (counts, current) = number_cells(reference, sketch);
         let (low, high) = sketch.range.unwrap_or((*first, *last));
         let mut edges = vec![low.min(*first)];
         edges.extend_from_slice(&reference.edges);
@@ -161,6 +192,26 @@ impl LiveDrift {
             ..self.with_counts(&counts, &current)
         }
     }
+}
+
+/// Counts over the reference's bins and one more on each side.
+fn number_cells(reference: &NumberReference, sketch: &NumberSketch) -> Cells {
+    let framed = |inner: &[u64], below, above| [&[below], inner, &[above]].concat();
+    (framed(&reference.counts, 0, 0), framed(&sketch.counts, sketch.below, sketch.above))
+}
+
+/// p-value of Student's t-test, by the moments of both sides.
+fn t_test(reference: &NumberReference, sketch: &NumberSketch) -> f64 {
+    let side = |count, mean, deviation| SortedNumbers {
+        sorted: Vec::new(),
+        count,
+        mean,
+        deviation,
+        range: None,
+        distinct: 0,
+    };
+    let before = side(reference.counts.iter().sum(), reference.mean, reference.deviation);
+    student(&before, &side(sketch.quantiles.count(), sketch.mean, sketch.deviation()))
 }
 
 fn share(part: u64, all: u64) -> Option<f64> {

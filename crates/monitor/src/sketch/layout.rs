@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::bins::with_own_bins;
 use super::text::TextBins;
+use crate::drift::DriftMethod;
 use crate::profile::{ColumnRole, ReferenceColumn, ReferenceValues};
 
 /// Kind of a column's sketch.
@@ -17,6 +18,15 @@ pub enum SketchKind {
     Text,
 }
 
+/// Statistic and threshold of one column. `None` for the default ones.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SketchRule {
+    /// Statistic.
+    pub method: Option<DriftMethod>,
+    /// Threshold; without a statistic that of the population stability index.
+    pub threshold: Option<f64>,
+}
+
 /// Watched column of a model version.
 #[derive(Debug, Clone)]
 pub struct SketchColumn {
@@ -28,6 +38,8 @@ pub struct SketchColumn {
     pub class: Option<String>,
     /// Distribution in the training; `None` if the package has none, so that there is no drift.
     pub reference: Option<ReferenceColumn>,
+    /// Statistic and threshold of its verdict.
+    pub rule: SketchRule,
     pub(super) bins: ColumnBins,
 }
 
@@ -54,6 +66,7 @@ impl SketchColumn {
             role: reference.role,
             class: reference.class.clone(),
             reference: Some(reference),
+            rule: SketchRule::default(),
             bins,
         }
     }
@@ -65,7 +78,8 @@ impl SketchColumn {
             SketchKind::Category => ColumnBins::categories(values.iter().cloned()),
             SketchKind::Text => ColumnBins::Text(Box::default()),
         };
-        Self { name: name.to_owned(), role, class: None, reference: None, bins }
+        let (name, rule) = (name.to_owned(), SketchRule::default());
+        Self { name, role, class: None, reference: None, rule, bins }
     }
 
     /// Kind of the column's sketch.

@@ -1,24 +1,51 @@
-//! Columns that rules of drift are about.
+//! Columns that rules of drift and the statistics of live monitoring are about.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cupola_monitor::DriftMethod;
+use cupola_monitor::sketch::SketchRule;
 use cupola_spec::{Alert, AlertWhen, Serve, did_you_mean};
 
 use crate::error::Error;
 use crate::telemetry::Telemetry;
 
-/// Checks that each rule of a column's drift names a watched column of a loaded model. Models that are not loaded or not
-/// monitored are left out: they may come later.
+/// Checks that each rule of a column's drift, and each column of `[monitor.columns]`, is a watched column of a loaded model.
+/// Models that are not loaded or not monitored are left out: they may come later.
 ///
 /// # Errors
-/// [`Error::Alerts`] for the first column that no model has, with the nearest name.
+/// [`Error::Alerts`] and [`Error::Monitor`] for the first column that no model has, with the nearest name, and
+/// [`Error::Monitor`] for a statistic that does not compare the values of its column.
 pub fn check_drift_columns(spec: &Serve, telemetry: &Telemetry) -> Result<(), Error> {
+    check_statistics(
+        spec,
+        &telemetry.live.versions().iter().flat_map(|one| one.column_rules()).collect::<Vec<_>>(),
+    )?;
     let mut watched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for version in telemetry.live.versions() {
         let labels = version.column_labels();
         watched.entry(version.model.clone()).or_default().extend(labels);
     }
     spec.alert_rules.iter().try_for_each(|alert| check(alert, &watched))
+}
+
+/// `watched` has the columns of all models, with the rules that they got.
+fn check_statistics(spec: &Serve, watched: &[(String, SketchRule)]) -> Result<(), Error> {
+    for (name, own) in &spec.monitor.columns {
+        let mut columns = watched.iter().filter(|(column, _)| column == name).peekable();
+        if columns.peek().is_none() && !watched.is_empty() {
+            let near = did_you_mean(name, watched.iter().map(|(column, _)| column.as_str()));
+            return Err(Error::Monitor(format!("the served models have no watched column `{name}`{near}")));
+        }
+        let Some(method) = own.method.as_ref().and_then(|method| DriftMethod::parse(method).ok()) else {
+            continue;
+        };
+        if !watched.is_empty() && columns.all(|(_, rule)| rule.method != Some(method)) {
+            let (statistic, kind) = (method.name(), method.compares());
+            let why = format!("`{statistic}` compares {kind}; choose one for the values of this column");
+            return Err(Error::Monitor(format!("column `{name}`: {why}")));
+        }
+    }
+    Ok(())
 }
 
 /// `watched` has the columns of each model.
@@ -48,6 +75,25 @@ mod tests {
     use cupola_spec::parse_serve;
 
     use super::*;
+
+    #[test]
+    fn a_statistic_is_for_a_watched_column_whose_values_it_compares() {
+        let of = |method| SketchRule { method, threshold: None };
+        let watched = [
+            ("age".to_owned(), of(Some(DriftMethod::TTest))),
+            ("colour".to_owned(), of(Some(DriftMethod::Psi))),
+        ];
+        let checked = |columns: &str, watched: &[(String, SketchRule)]| {
+            let spec = parse_serve("serve.toml", &format!("[monitor.columns]\n{columns}\n")).unwrap();
+            check_statistics(&spec, watched).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked("age = { method = 't_test' }\ncolour = { threshold = 0.3 }", &watched), Ok(()));
+        assert_eq!(checked("later = { method = 't_test' }", &[]), Ok(()));
+        let error = checked("colours = { threshold = 0.3 }", &watched).unwrap_err();
+        assert!(error.contains("no watched column `colours` (did you mean `colour`?)"), "{error}");
+        let error = checked("colour = { method = 't_test' }", &watched).unwrap_err();
+        assert!(error.contains("column `colour`: `t_test` compares numbers"), "{error}");
+    }
 
     #[test]
     fn a_column_that_no_model_has_is_refused_with_the_nearest_one() {

@@ -117,6 +117,7 @@ fn touched() -> Telemetry {
     telemetry.outcomes.count_number(name, version, "target", 0.0);
     telemetry.outcomes.count_match(name, "joined");
     telemetry.limits.set(true, 1);
+    telemetry.gpu.touch();
     telemetry.set_queue_shares(&BTreeMap::from([(name, model.recent_times())]));
     telemetry
 }
@@ -136,12 +137,16 @@ mod tests {
     use super::*;
 
     /// Sources in which metrics are registered.
-    const SOURCES: [&str; 4] = [
+    const SOURCES: [&str; 5] = [
         include_str!("../telemetry.rs"),
         include_str!("alerts.rs"),
+        include_str!("gpu/metrics.rs"),
         include_str!("limits.rs"),
         include_str!("outcomes.rs"),
     ];
+
+    /// Endings that the encoder adds to the name of a metric.
+    const ENDINGS: [&str; 7] = ["", "_total", "_seconds", "_seconds_total", "_bytes", "_watts", "_celsius"];
 
     #[test]
     fn every_registered_metric_is_listed_with_its_type() {
@@ -153,7 +158,7 @@ mod tests {
         for name in registered {
             let listed = |listed: &&&str| {
                 let rest = listed.strip_prefix(name);
-                rest.is_some_and(|rest| ["", "_total", "_seconds", "_seconds_total"].contains(&rest))
+                rest.is_some_and(|rest| ENDINGS.contains(&rest))
             };
             assert!(names.iter().any(|name| listed(&name)), "{name} is not in {names:?}");
         }

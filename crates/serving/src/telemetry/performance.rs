@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use cupola_monitor::service::ServiceInterval;
+use cupola_monitor::service::{ProcessUse, ServiceInterval};
 use cupola_store::append_lines;
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,7 +43,9 @@ impl PerformanceLogger {
         let now = (Timestamp::now(), Instant::now());
         let began = std::mem::replace(&mut self.began, now);
         let length = (now.1 - began.1).as_secs_f64();
-        let process = self.meter.read(length);
+        let gpu = self.telemetry.gpu.take_logged(now.1);
+        let process =
+            ProcessUse { gpu: gpu.busy, gpu_memory_bytes: gpu.memory_bytes, ..self.meter.read(length) };
         let current = self.telemetry.live.versions();
         let mut versions = std::mem::replace(&mut self.versions, current.clone());
         versions.retain(|old| !current.iter().any(|new| Arc::ptr_eq(old, new)));

@@ -1,5 +1,7 @@
 //! `[monitor]`: live monitoring of requests, rows and predictions.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,16 @@ pub struct LiveMonitoring {
     /// Population stability index from which on a column has drifted.
     #[schemars(range(min = 0.001, max = 100.0))]
     pub psi: f64,
+    /// Statistic of the verdicts as `cupola monitor report --method` names it, or several: each is used for the columns that it
+    /// takes, an earlier one first. Default: the index of `psi` with a test.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<StatisticNames>,
+    /// Threshold of every column. Default: that of its statistic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    /// Statistics and thresholds of single columns, which take precedence.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, ColumnStatistic>,
     /// Columns of each version that have Prometheus metrics, predictions first.
     #[schemars(range(min = 0, max = 2000))]
     pub metric_columns: u32,
@@ -44,6 +56,38 @@ pub struct LiveMonitoring {
     /// Log of requests, times, errors, accuracy and use of the machine by interval. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub performance_log: Option<PerformanceLog>,
+}
+
+/// One statistic or several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StatisticNames {
+    /// One statistic.
+    One(String),
+    /// Several statistics; each is used for the columns that it takes, an earlier one first.
+    Several(Vec<String>),
+}
+
+impl StatisticNames {
+    /// All names.
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+/// Statistic and threshold of a column.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ColumnStatistic {
+    /// Statistic. Default: that of all columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Threshold. Default: that of all columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 }
 
 /// Log of the performance of each version: a folder of JSON lines, one file for each model and day.
@@ -77,6 +121,9 @@ impl Default for LiveMonitoring {
             show_values: false,
             min_rows: 100,
             psi: 0.2,
+            method: None,
+            threshold: None,
+            columns: BTreeMap::new(),
             metric_columns: 50,
             embeddings: true,
             embedding_rows: 256,
@@ -105,6 +152,13 @@ mod tests {
         let log = parse_serve("serve.toml", "[monitor.performance_log]\nseconds = 10\n").unwrap().monitor;
         let log = log.performance_log.unwrap();
         assert_eq!((log.folder.as_str(), log.seconds, log.keep_days), ("performance", 10, 90));
+        let text =
+            "[monitor]\nmethod = 'psi'\n[monitor.columns]\nage = { method = 't_test', threshold = 0.01 }\n";
+        let monitor = parse_serve("serve.toml", text).unwrap().monitor;
+        assert_eq!(monitor.method.unwrap().all(), ["psi"]);
+        assert_eq!(monitor.columns["age"].threshold, Some(0.01));
+        let monitor = parse_serve("serve.toml", "monitor = { method = ['psi', 'z'] }\n").unwrap().monitor;
+        assert_eq!(monitor.method.unwrap().all().len(), 2);
         for wrong in [
             "window_minutes = 0",
             "windows = 1000",

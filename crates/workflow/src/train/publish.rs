@@ -25,10 +25,15 @@ use crate::models::monitor::{PredictedSplit, sealed_embeddings, sealed_profile};
 
 /// Warning about a run without test rows.
 fn untested(family: &str) -> String {
-    let selected = if family == "gbdt" { "the number of trees" } else { "the best epoch" };
+    let (valid, unseen) = match family {
+        // Its trees grow without the valid split.
+        "random_forest" => ("which selects nothing of a forest", "no choice of settings has seen"),
+        "gbdt" => ("which also selects the number of trees", "training has not seen"),
+        _ => ("which also selects the best epoch", "training has not seen"),
+    };
     format!(
-        "the test split has no rows; the reported metrics are those of the valid split, which also selects {selected}; \
-         set `split.test` to measure rows that training has not seen"
+        "the test split has no rows; the reported metrics are those of the valid split, {valid}; set `split.test` to \
+         measure rows that {unseen}"
     )
 }
 

@@ -14,7 +14,7 @@ use cupola_http::{BoundAddresses, ListenConfig, Server, ServerSettings};
 use cupola_registry::Home;
 use cupola_runtime::Predictor;
 use cupola_serving::access::{KeyFile, KeyRing};
-use cupola_serving::{Catalog, Loader, Pseudonyms, RecordPrivacy, RecordSampler};
+use cupola_serving::{Catalog, GpuCards, Loader, Pseudonyms, RecordPrivacy, RecordSampler};
 use cupola_spec::{Notify, Serve};
 use cupola_workflow::Silent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -48,6 +48,7 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
     let spec = spec(args)?;
     let keys = KeyRing::from_file(key_file(home, args)?)?;
     check(home, args, &spec, &keys)?;
+    let cards = device.is_gpu().then(|| GpuCards::at(device.pci_address().as_deref()));
     let engine = args.engine;
     let loader: Loader = Arc::new(move |package| Predictor::load(package, engine, &device));
     let cap = connection_cap(args.connections);
@@ -57,9 +58,9 @@ pub fn run(home: &Home, ui: Ui, args: &ServeArgs) -> Result<()> {
             "note    {connections} connections at once: the process may have {limit} files open"
         ));
     }
-    let settings = settings(args, &spec, cap.connections);
+    let settings = settings(args, &spec, cap.connections)?;
     let server = server(home, settings, &spec, keys, loader, ui)?;
-    let server = with_traces(server, args);
+    let server = with_telemetry(server, args, cards);
     let catalog = server.catalog();
     let names = load(&spec, &catalog, ui)?;
     server.check_alerts(&spec)?;
@@ -127,7 +128,12 @@ fn check(home: &Home, args: &ServeArgs, spec: &Serve, keys: &KeyRing) -> Result<
     Ok(())
 }
 
-fn with_traces(server: Server, args: &ServeArgs) -> Server {
+/// Sends traces, if the options name a collector, and shows the figures of the cards that models run on.
+fn with_telemetry(server: Server, args: &ServeArgs, cards: Option<GpuCards>) -> Server {
+    let server = match cards {
+        Some(cards) => server.with_gpu(cards),
+        None => server,
+    };
     match args.otlp.as_deref().filter(|endpoint| !endpoint.is_empty()) {
         Some(endpoint) => server.with_traces(endpoint.to_owned()),
         None => server,

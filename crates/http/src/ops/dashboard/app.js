@@ -3,6 +3,7 @@ const EVERY = 10000;
 const percent = value => value === null || value === undefined ? "" : `${(100 * value).toFixed(value < .1 ? 1 : 0)} %`;
 const seconds = value => value === null || value === undefined ? "–" : value < 1 ? `${(1000 * value).toPrecision(3)} ms` : `${value.toPrecision(3)} s`;
 const fixed = value => value === null || value === undefined ? "" : value.toFixed(3);
+const short = value => value === null || value === undefined ? "–" : String(Number(value.toPrecision(3)));
 const VERDICTS = { drift: ["drift", "flag bad"], stable: ["stable", "flag"], few_rows: ["too few rows", "flag unknown"], no_reference: ["no reference", "flag unknown"] };
 const flag = verdict => el("span", { className: VERDICTS[verdict][1], textContent: VERDICTS[verdict][0] });
 let timer = null, turn = 0;
@@ -53,16 +54,19 @@ const missing = column => {
 };
 
 function drift(report) {
-  const names = ["column", "role", "verdict", "PSI", "JS", "KS", "Wasserstein", "missing", "unseen", "training and now"];
+  // Statistics that the config chose decide in place of the index.
+  const chosen = report.columns.some(column => column.method !== undefined);
+  const names = ["column", "role", "verdict", ...(chosen ? ["score"] : []), "PSI", "JS", "KS", "Wasserstein", "missing", "unseen", "training and now"];
   const order = [...report.columns].sort((a, b) => (b.verdict === "drift") - (a.verdict === "drift") || (b.psi ?? -1) - (a.psi ?? -1));
   const row = column => {
     const shares = distribution(column);
     const label = column.class === undefined ? column.name : `${column.name} = ${column.class}`;
-    const numbers = [fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), missing(column), percent(column.outside)];
+    const score = column.method === undefined ? "" : `${column.method} ${short(column.score)}, limit ${short(column.threshold)}`;
+    const numbers = [...(chosen ? [score] : []), fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), missing(column), percent(column.outside)];
     return el("tr", {}, el("td", { textContent: label, title: label }), el("td", { textContent: column.role }), el("td", {}, flag(column.verdict)),
       ...numbers.map(text => el("td", { className: "number", textContent: text })), el("td", {}, ...(shares ? [bars(shares)] : [])));
   };
-  const number = at => at > 2 && at < 9 ? "number" : "";
+  const number = at => at > 2 && at < names.length - 1 ? "number" : "";
   const head = el("thead", {}, el("tr", {}, ...names.map((name, at) => el("th", { textContent: name, className: number(at) }))));
   const table = el("table", {}, head, el("tbody", {}, ...order.map(row)));
   const legend = el("p", { className: "legend dim" }, el("i", { className: "was" }), "training", el("i"), "now", el("i", { className: "unseen" }), "now, unseen in training");

@@ -14,7 +14,7 @@ const GRID: usize = 24;
 const HEIGHT: usize = 8;
 
 /// Rows of the dashboard with the prefixes of their metrics; the last one takes what is left.
-const ROWS: [(&str, &[&str]); 5] = [
+const ROWS: [(&str, &[&str]); 6] = [
     (
         "Requests",
         &["cupola_request", "cupola_queue", "cupola_preparation", "cupola_inference", "cupola_batch"],
@@ -22,6 +22,7 @@ const ROWS: [(&str, &[&str]); 5] = [
     ("Drift", &["cupola_monitor"]),
     ("Feedback and alerts", &["cupola_feedback", "cupola_outcome", "cupola_alert", "cupola_notification"]),
     ("Models", &["cupola_model", "cupola_reload", "cupola_shadow", "cupola_limits"]),
+    ("GPU", &["cupola_gpu"]),
     ("Tokens and explanations", &[]),
 ];
 
@@ -142,6 +143,9 @@ fn unit(metric: &MetricDescription) -> &'static str {
         _ if metric.name.ends_with("_timestamp_seconds") => "dateTimeAsIso",
         _ if seconds => "s",
         _ if metric.name.ends_with("_share") => "percentunit",
+        _ if metric.name.ends_with("_bytes") => "bytes",
+        _ if metric.name.ends_with("_watts") => "watt",
+        _ if metric.name.ends_with("_celsius") => "celsius",
         _ => "short",
     }
 }

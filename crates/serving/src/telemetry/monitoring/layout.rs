@@ -37,6 +37,9 @@ pub(super) fn watched(
     columns.retain(|column| !settings.exclude.contains(&column.name));
     let left_out = columns.len().saturating_sub(MOST_COLUMNS);
     columns.truncate(MOST_COLUMNS);
+    for column in &mut columns {
+        column.rule = settings.rules.of(column);
+    }
     WatchedColumns { layout: SketchLayout::new(columns, settings.shows_values), without_reference, left_out }
 }
 

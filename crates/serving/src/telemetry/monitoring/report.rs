@@ -48,6 +48,7 @@ impl VersionMonitor {
                 "rows": self.settings.limits.rows,
                 "psi": self.settings.limits.psi,
                 "missing": self.settings.limits.missing,
+                "threshold": self.settings.rules.threshold,
             },
             "window": window,
             "drift": summary(&layout.columns, &judged.drift),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cupola_monitor::sketch::{LiveDrift, SketchColumn, SketchLayout, SketchTable};
+use cupola_monitor::sketch::{LiveDrift, SketchColumn, SketchLayout, SketchRule, SketchTable};
 use cupola_monitor::window::{MonitorState, MonitorWindow, WindowLimits, WindowRing, WindowTraffic};
 use cupola_registry::Package;
 use cupola_runtime::LoadedPackage;
@@ -81,6 +81,12 @@ impl VersionMonitor {
             let began = self.read(|ring| ring.open().began);
             embeddings.measure(began);
         }
+    }
+
+    /// Names of the watched columns, with the rules of their verdicts.
+    pub(crate) fn column_rules(&self) -> Vec<(String, SketchRule)> {
+        let layout = Arc::clone(self.ring().layout());
+        layout.columns.iter().map(|column| (column.name.clone(), column.rule)).collect()
     }
 
     /// Adds a request with its status code of HTTP and its duration in seconds.

@@ -19,7 +19,7 @@ impl ProcessMeter {
         Self { seconds: processor_seconds() }
     }
 
-    /// Use over the `length` seconds since the last reading. The GPU is left empty: only its driver's library tells.
+    /// Use over the `length` seconds since the last reading, without that of a GPU.
     pub fn read(&mut self, length: f64) -> ProcessUse {
         let now = processor_seconds();
         let before = std::mem::replace(&mut self.seconds, now);

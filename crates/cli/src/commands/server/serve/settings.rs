@@ -14,9 +14,13 @@ use crate::args::ServeArgs;
 use crate::failure::UserError;
 
 /// Settings of the server for up to `connections` connections.
-pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSettings {
+///
+/// # Errors
+/// A statistic of `[monitor]` that the server does not compute.
+pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> Result<ServerSettings> {
     let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
-    ServerSettings {
+    let monitor = if spec.monitor.enabled { Some(MonitorSettings::new(&spec.monitor)?) } else { None };
+    Ok(ServerSettings {
         limits: SchedulerLimits {
             queue: args.queue as usize,
             batch_rows: args.batch_rows as usize,
@@ -37,9 +41,9 @@ pub fn settings(args: &ServeArgs, spec: &Serve, connections: usize) -> ServerSet
         cors: spec.cors.clone(),
         hosts: spec.hosts.clone(),
         trusted: spec.trusted.clone(),
-        monitor: spec.monitor.enabled.then(|| MonitorSettings::from(&spec.monitor)),
+        monitor,
         ..ServerSettings::default()
-    }
+    })
 }
 
 /// Bytes that the process may have: the machine's memory, or a lower limit of address space or data (`ulimit`), beyond
