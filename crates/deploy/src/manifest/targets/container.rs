@@ -176,6 +176,7 @@ fn container(deployment: &ModelDeployment, track: &Track<'_>, platform: PodPlatf
         args: deployment.arguments(&places),
         working_dir: None,
         env: environment(deployment),
+        env_from: Vec::new(),
         ports,
         resources: quantities(deployment),
         startup_probe: plain.then(|| probe("/health/ready", 1, start_seconds(track.package))),

@@ -47,7 +47,9 @@ fn row(number: usize) -> Map<String, Value> {
 }
 
 fn push(log: &IngestLog, numbers: impl IntoIterator<Item = usize>) {
-    numbers.into_iter().for_each(|number| drop(log.push("t", &[row(number)]).unwrap()));
+    for number in numbers {
+        log.push("t", &[row(number)]).unwrap();
+    }
 }
 
 /// Numbers in the newest version.
