@@ -47,7 +47,7 @@ fn row(number: usize) -> Map<String, Value> {
 }
 
 fn push(log: &IngestLog, numbers: impl IntoIterator<Item = usize>) {
-    numbers.into_iter().for_each(|number| drop(log.push("t", &[row(number)]).unwrap()));
+    numbers.into_iter().for_each(|number| assert_eq!(log.push("t", &[row(number)]).unwrap(), 1));
 }
 
 /// Numbers in the newest version.
