@@ -216,9 +216,9 @@ impl Datasets {
         };
         // Rows of objects are taken onto the newest version, or not at all.
         if taken.is_some() {
-            self.publish_next(&mut manifest)?
+            self.publish_next(&mut manifest)?;
         } else {
-            self.publish(&mut manifest)?
+            self.publish(&mut manifest)?;
         }
         Ok(AddOutcome::New(Box::new(manifest)))
     }

@@ -104,18 +104,17 @@ impl WatchJournal {
     /// [`WatchError::Workflow`] for a disk or a store that fails; then there is no such record, or the next look finds it.
     pub fn append(&mut self, cycle: Option<u64>, state: WatchState) -> Result<&WatchRecord, WatchError> {
         let record = WatchRecord { cycle, at: format!("{:.3}", Timestamp::now()), state };
-        match &mut self.objects {
-            Some(objects) => objects.append(&record, &mut self.records)?,
-            None => {
-                let mut line = serde_json::to_vec(&record).map_err(|error| WatchError::Journal {
-                    path: self.path.clone(),
-                    line: self.records.len() + 1,
-                    why: error.to_string(),
-                })?;
-                line.push(b'\n');
-                append_lines(&self.path, &line)?;
-                self.records.push(record);
-            }
+        if let Some(objects) = &mut self.objects {
+            objects.append(&record, &mut self.records)?;
+        } else {
+            let mut line = serde_json::to_vec(&record).map_err(|error| WatchError::Journal {
+                path: self.path.clone(),
+                line: self.records.len() + 1,
+                why: error.to_string(),
+            })?;
+            line.push(b'\n');
+            append_lines(&self.path, &line)?;
+            self.records.push(record);
         }
         Ok(&self.records[self.records.len() - 1])
     }

@@ -128,7 +128,7 @@ impl StoreInbox {
 
     /// Deletes objects that a version has. Returns `false` after a warning if the store refuses.
     pub fn delete(&self, ids: &[impl AsRef<str> + Sync]) -> bool {
-        let results = self.in_parallel(ids, |id| self.remote.delete(&self.key(id)));
+        let results = in_parallel(ids, |id| self.remote.delete(&self.key(id)));
         let Some(Err(error)) = results.into_iter().find(Result::is_err) else { return true };
         let address = self.remote.address(&self.prefix);
         let address = address.display();
@@ -142,32 +142,12 @@ impl StoreInbox {
     fn download(&self, ids: &[&str], name: &str, to: &Path) -> Result<(), Error> {
         let mut staged = StagedFile::new(to)?;
         for some in ids.chunks(AT_ONCE) {
-            for rows in self.in_parallel(some, |id| self.remote.read(&self.key(id), OBJECT_LIMIT)) {
+            for rows in in_parallel(some, |id| self.remote.read(&self.key(id), OBJECT_LIMIT)) {
                 let rows = rows?.ok_or_else(|| Error::Superseded { name: name.to_owned() })?;
                 staged.file_mut().write_all(&rows).map_err(io_error(to))?;
             }
         }
         Ok(staged.commit()?)
-    }
-
-    /// Results of `each` for ids, in their order. Stops after a failure.
-    fn in_parallel<T: Send>(
-        &self,
-        ids: &[impl AsRef<str> + Sync],
-        each: impl Fn(&str) -> Result<T, cupola_store::Error> + Sync,
-    ) -> Vec<Result<T, cupola_store::Error>> {
-        let mut results = Vec::new();
-        for some in ids.chunks(AT_ONCE) {
-            std::thread::scope(|scope| {
-                let each = &each;
-                let threads: Vec<_> = some.iter().map(|id| scope.spawn(move || each(id.as_ref()))).collect();
-                results.extend(threads.into_iter().filter_map(|thread| thread.join().ok()));
-            });
-            if results.iter().any(Result::is_err) {
-                break;
-            }
-        }
-        results
     }
 
     /// Files of the spool, oldest first.
@@ -185,6 +165,25 @@ impl StoreInbox {
     fn key(&self, id: &str) -> String {
         format!("{}{id}{EXTENSION}", self.prefix)
     }
+}
+
+/// Results of `each` for ids, in their order. Stops after a failure.
+fn in_parallel<T: Send>(
+    ids: &[impl AsRef<str> + Sync],
+    each: impl Fn(&str) -> Result<T, cupola_store::Error> + Sync,
+) -> Vec<Result<T, cupola_store::Error>> {
+    let mut results = Vec::new();
+    for some in ids.chunks(AT_ONCE) {
+        std::thread::scope(|scope| {
+            let each = &each;
+            let threads: Vec<_> = some.iter().map(|id| scope.spawn(move || each(id.as_ref()))).collect();
+            results.extend(threads.into_iter().filter_map(|thread| thread.join().ok()));
+        });
+        if results.iter().any(Result::is_err) {
+            break;
+        }
+    }
+    results
 }
 
 /// Id of a file of the spool; `None` for another file.

@@ -48,7 +48,7 @@ fn row(number: usize) -> Map<String, Value> {
 
 fn push(log: &IngestLog, numbers: impl IntoIterator<Item = usize>) {
     for number in numbers {
-        log.push("t", &[row(number)]).unwrap();
+        assert_eq!(log.push("t", &[row(number)]).unwrap(), 1);
     }
 }
 
@@ -128,7 +128,9 @@ fn rows_that_a_killed_process_left_are_not_taken_again() {
         .collect();
     pull(&first);
     // As if it had been killed between the version and the deletion, and another version was made since.
-    kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in &kept {
+        fs::write(path, bytes).unwrap();
+    }
     push(&IngestLog::new(&first.home), [3]);
     let second = machine(path, "second");
     assert_eq!(pull(&second).manifest().version, 3);
@@ -138,7 +140,9 @@ fn rows_that_a_killed_process_left_are_not_taken_again() {
     fs::write(path.join("t.csv"), "n\n7\n").unwrap();
     let (data, roots) = (Data::plain(Source::One("t.csv".to_owned()), &[]), [path.to_owned()]);
     second.add("t", &request(&second, &data, &roots), &DatasetInfo::default()).unwrap();
-    kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    for (path, bytes) in &kept {
+        fs::write(path, bytes).unwrap();
+    }
     push(&IngestLog::new(&first.home), [8]);
     assert_eq!(pull(&first).manifest().version, 5);
     assert_eq!(numbers(&first), [7, 8]);
