@@ -133,13 +133,11 @@ impl LiveDrift {
             _ => blank,
         };
         let reference_missing = reference.missing_share();
-        let moved = match compared.chosen {
-            Some(own) => own.score.is_some_and(|score| own.method.is_drift(score, own.threshold)),
-            None => {
-                let limit = column.rule.threshold.unwrap_or(limits.psi);
-                compared.psi.is_some_and(|psi| psi >= limit)
-                    && compared.p_value.is_some_and(|p| p < SIGNIFICANT)
-            }
+        let moved = if let Some(own) = compared.chosen {
+            own.score.is_some_and(|score| own.method.is_drift(score, own.threshold))
+        } else {
+            let limit = column.rule.threshold.unwrap_or(limits.psi);
+            compared.psi.is_some_and(|psi| psi >= limit) && compared.p_value.is_some_and(|p| p < SIGNIFICANT)
         };
         let lost = missing.is_some_and(|missing| (missing - reference_missing).abs() >= limits.missing);
         let verdict = match (rows < limits.rows, moved || lost) {

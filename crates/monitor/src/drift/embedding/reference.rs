@@ -104,6 +104,7 @@ fn check(values: &[f32], [count, width]: [usize; 2]) -> Result<(), Error> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "errors come from `map_err` by value")]
 fn invalid(why: impl ToString) -> Error {
     Error::Embeddings(why.to_string())
 }

@@ -80,7 +80,7 @@ fn the_join_and_its_metrics_are_those_of_pandas_and_sktime() {
     let times: Vec<_> = joined
         .forecasts
         .iter()
-        .map(|own| jiff::Timestamp::from_microsecond((own.origin * 1e6) as i64).ok())
+        .map(|own| jiff::Timestamp::from_duration(jiff::SignedDuration::from_secs_f64(own.origin)).ok())
         .collect();
     let chunks = Chunking::Period(ChunkPeriod::Day).split(times.len(), Some(&times)).unwrap();
     let days = joined.by_chunk(&chunks, naive, &indexmap::IndexMap::new());

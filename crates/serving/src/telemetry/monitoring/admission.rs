@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(admitted(&mut admission, start, 0.0, 600), 512);
         let later = start + Duration::from_secs(10);
         assert_eq!(admitted(&mut admission, later, 10.0, 9_000), 9_000);
-        let much_later = start + Duration::from_secs(60);
+        let much_later = start + Duration::from_mins(1);
         let high = admitted(&mut admission, much_later, 10.0, 200_000);
         assert!((10_500..=10_513).contains(&high), "{high}");
         // A sample is spread over the time.

@@ -96,17 +96,14 @@ impl Session<'_> {
             frequency: signature.and_then(|own| own.frequency.clone()),
             ..CollectedForecasts::default()
         };
-        let own = match self.read_log(request.data, plan, target.name)? {
-            Some(log) => {
-                found.logged = true;
-                found.read_log(plan, log, model.package.manifest.version)?;
-                None
-            }
-            None => {
-                let rows = self.read_rows(&Source::One(request.data.to_owned()), plan)?;
-                found.predict(model, &rows, target.name)?;
-                Some(rows)
-            }
+        let own = if let Some(log) = self.read_log(request.data, plan, target.name)? {
+            found.logged = true;
+            found.read_log(plan, log, model.package.manifest.version)?;
+            None
+        } else {
+            let rows = self.read_rows(&Source::One(request.data.to_owned()), plan)?;
+            found.predict(model, &rows, target.name)?;
+            Some(rows)
         };
         found.coverage = found
             .forecasts

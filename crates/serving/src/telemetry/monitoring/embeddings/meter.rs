@@ -169,7 +169,9 @@ impl EmbeddingMeter {
             if current.len() >= monitor.enough {
                 break;
             }
-            window.iter().for_each(|vector| current.push(vector.iter().copied()));
+            for vector in window {
+                current.push(vector.iter().copied());
+            }
             windows += usize::from(!window.is_empty());
         }
         let state = EmbeddingState::without_rows(monitor.reference.len(), monitor.reference.width());
