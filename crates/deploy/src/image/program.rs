@@ -3,11 +3,9 @@
 mod elf;
 mod libraries;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use cupola_store::sha256_file;
-use object::ReadCache;
 
 use self::elf::Executable;
 use self::libraries::Libraries;
@@ -68,13 +66,13 @@ impl Program {
     pub fn open(file: &ProgramFile, progress: Progress<'_>) -> Result<Self, ImageError> {
         let path = &file.path;
         let unsuitable = |reason: &str| ImageError::Program { path: path.clone(), reason: reason.to_owned() };
-        check_entry(path)?;
-        let opened = File::open(path).map_err(|source| ImageError::Read { path: path.clone(), source })?;
-        let parsed =
-            Executable::parse(&ReadCache::new(opened)).map_err(|error| unsuitable(&error.to_string()))?;
-        if !file.is_own && memchr::memmem::find(&read(path)?, MARKER).is_none() {
+        // Most of a program lies in the cache of the system, and hashing it takes longer than this copy.
+        let bytes = read(path)?;
+        let parsed = Executable::parse(bytes.as_slice()).map_err(|error| unsuitable(&error.to_string()))?;
+        if !file.is_own && memchr::memmem::find(&bytes, MARKER).is_none() {
             return Err(unsuitable("not a build of cupola, or one of an older version"));
         }
+        drop(bytes);
         let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(path, &parsed)?;
         let (sha256, _) = sha256_file(path, progress)?;
         Ok(Self { path: path.clone(), sha256, platform: parsed.platform, libraries })
