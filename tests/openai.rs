@@ -1,5 +1,6 @@
 //! `OpenAI`'s protocol on small models: nulls, limits of the context, token ids, scored prompts, tools.
 
+mod completions;
 mod tools;
 
 use serde_json::{Value, json};

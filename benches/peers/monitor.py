@@ -100,32 +100,53 @@ def serve(binary, folder, config):
     sys.exit("the server did not start")
 
 
-def requests_per_second(url, script, clients):
-    out = subprocess.run(["wrk", "-t1", f"-c{clients}", "-d4s", "-s", script, url + "/v1/models/rows/predict"],
+def processor_seconds(process):
+    """User and system time of a process so far."""
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def ask(server, script, clients):
+    """Requests per second and requests of a turn, and the processor time that the server took for them."""
+    process, url = server
+    began = processor_seconds(process)
+    out = subprocess.run(["wrk", "-t1", f"-c{clients}", "-d1s", "-s", script, url + "/v1/models/rows/predict"],
                          check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in out:
         sys.exit(out)
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1])
+    rate, requests = re.search(r"Requests/sec:\s+([\d.]+)", out)[1], re.search(r"(\d+) requests in", out)[1]
+    return float(rate), int(requests), processor_seconds(process) - began
+
+
+def ratio_of_pairs(first, second):
+    """Mean ratio of the pairs, and 95 % of its draws with replacement."""
+    logs = np.log(np.divide(first, second))
+    drawn = np.random.default_rng(0).choice(logs, (2000, len(logs))).mean(axis=1)
+    return np.exp([logs.mean(), *np.quantile(drawn, [0.025, 0.975])])
 
 
 def live(binary, folder, turns):
-    """Requests per second of two servers that run side by side and are asked in turns."""
+    """Requests per second of two servers that run side by side and are asked in short turns, so that a processor that
+    becomes slower or faster does so for both."""
     model = '[[model]]\nserve = "rows"\n'
     (folder / "on.toml").write_text(model + "[monitor]\nenabled = true\n")
     (folder / "off.toml").write_text(model + "[monitor]\nenabled = false\n")
     (folder / "ask.lua").write_text(WRK)
     servers = {name: serve(binary, folder, f"{name}.toml") for name in ("on", "off")}
-    print(f"{'live monitoring':<20}{'on':>12}{'off':>12}  requests/s, medians of {turns} turns")
+    print(f"{'live monitoring':<24}{'on':>8}{'off':>10}  medians of {turns} turns of a second; processor time of a request")
     try:
         for clients in (1, 16):
             found = {"on": [], "off": []}
             for turn in range(turns):
                 for name in ("on", "off") if turn % 2 else ("off", "on"):
-                    found[name].append(requests_per_second(servers[name][1], folder / "ask.lua", clients))
-            on, off = (statistics.median(found[name]) for name in ("on", "off"))
-            pairs = [a / b for a, b in zip(found["on"], found["off"])]
-            print(f"{clients:>2} clients{'':<10}{on:12,.0f}{off:12,.0f}  on / off {on / off:.3f}, of pairs "
-                  f"{min(pairs):.3f} to {max(pairs):.3f}", flush=True)
+                    found[name].append(ask(servers[name], folder / "ask.lua", clients))
+            rates = {name: [rate for rate, _, _ in turns] for name, turns in found.items()}
+            ratio, low, high = ratio_of_pairs(rates["on"], rates["off"])
+            print(f"{clients:>2} clients, requests/s {statistics.median(rates['on']):8,.0f}"
+                  f"{statistics.median(rates['off']):10,.0f}  on / off {ratio:.3f} ({low:.3f} to {high:.3f})")
+            on, off = (1e6 * sum(turn[2] for turn in found[name]) / sum(turn[1] for turn in found[name])
+                       for name in ("on", "off"))
+            print(f"{'':<12}processor us{on:8.1f}{off:10.1f}  on / off {on / off:.3f}", flush=True)
         asked = subprocess.run(["curl", "-s", servers["on"][1] + "/v1/models/rows/monitor"], capture_output=True, text=True)
         print("GET /v1/models/rows/monitor:", len(asked.stdout), "bytes", list(json.loads(asked.stdout))[:8])
     finally:
@@ -138,7 +159,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary", nargs="?")
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--peer")
     args = parser.parse_args()
     if args.peer:
@@ -150,7 +171,7 @@ def main():
         train = [binary, "train", "--data", "train.csv", "--target", "y", "--set", "name=rows"]
         subprocess.run(train, cwd=folder, check=True, capture_output=True)
         live(binary, folder, args.turns)
-        reports(binary, folder, args.rows)
+        args.rows and reports(binary, folder, args.rows)
 
 
 if __name__ == "__main__":

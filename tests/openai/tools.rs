@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::completions::json_model;
 use super::{events, language_model, post, refused};
 use crate::imports::words;
-use crate::serving::json_model;
 use crate::support::{Server, TestHome};
 
 #[test]

@@ -264,9 +264,10 @@ impl Pipeline {
     /// response: they move to another thread.
     pub fn observe(&self, response: PredictResponse) {
         if let Some(monitor) = &response.version.monitor {
-            let (monitor, model) = (Arc::clone(monitor), Arc::clone(&response.version.model));
+            let model = Arc::clone(&response.version.model);
             let outputs = (response.logits, response.references);
-            self.telemetry.live.push(Observation::new(monitor, model, response.input, outputs));
+            let observation = || Observation::new(Arc::clone(monitor), model, response.input, outputs);
+            self.telemetry.live.push(monitor, observation);
         }
     }
 

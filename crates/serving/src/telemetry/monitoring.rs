@@ -2,9 +2,10 @@
 //!
 //! A request pays for two short critical sections: its status and duration are added to the traffic of its version, and its
 //! rows and logits are moved into a bounded queue after the response is made. One thread takes them from there, decodes the
-//! predictions and adds both to the sketches of the version's open window. The thread uses a small share of one processor;
-//! what comes faster is skipped and counted.
+//! predictions and adds both to the sketches of the version's open window. Of more than 1,000 requests a second a sample is
+//! taken, and the thread uses a small share of one processor; what is skipped is counted.
 
+mod admission;
 mod layout;
 mod metrics;
 mod observation;
@@ -74,9 +75,13 @@ impl LiveMonitor {
         versions.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Queues a request, or counts that it is skipped.
-    pub fn push(&self, observation: Observation) {
-        self.queue.push(observation);
+    /// Queues a request of a version, or counts that it is skipped.
+    pub fn push(&self, monitor: &VersionMonitor, observation: impl FnOnce() -> Observation) {
+        if self.queue.admits() {
+            self.queue.push(observation());
+        } else {
+            monitor.record_skipped();
+        }
     }
 
     /// Adds all queued requests to their sketches now.

@@ -69,9 +69,48 @@ pub(super) fn failed(path: &Path) -> impl Fn(DatabaseFailure) -> StudyError + us
     move |failure| StudyError::Database { database: database.clone(), why: failure.0 }
 }
 
-/// Runtime for the tasks of one connection.
-fn runtime() -> Result<Runtime, DatabaseFailure> {
-    Builder::new_current_thread().enable_all().build().map_err(|error| DatabaseFailure(error.to_string()))
+/// Reads the lines of a journal behind a position.
+const SELECT: &str =
+    "SELECT line FROM cupola_journal WHERE journal = $1 AND position >= $2 ORDER BY position";
+/// Appends a line to a journal.
+const INSERT: &str = "INSERT INTO cupola_journal (journal, position, line) VALUES ($1, $2, $3)";
+
+/// Connection that is opened at its first use, and again after a failure, since its state is unknown then.
+struct ReopenedConnection<C> {
+    runtime: Runtime,
+    connection: Option<C>,
+}
+
+impl<C> ReopenedConnection<C> {
+    /// No connection yet.
+    ///
+    /// # Errors
+    /// A process without threads.
+    fn new() -> Result<Self, DatabaseFailure> {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| DatabaseFailure(error.to_string()))?;
+        Ok(Self { runtime, connection: None })
+    }
+
+    /// Runs a task on the connection, which has [`WAIT`] to end.
+    ///
+    /// # Errors
+    /// Those of `open` and of the task.
+    fn with<T>(
+        &mut self,
+        open: impl AsyncFnOnce() -> Result<C, DatabaseFailure>,
+        task: impl AsyncFnOnce(&mut C) -> Result<T, sqlx::Error>,
+    ) -> Result<T, DatabaseFailure> {
+        self.runtime.block_on(async {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => open().await?,
+            };
+            let done = in_time(task(&mut connection)).await?;
+            self.connection = Some(connection);
+            Ok(done)
+        })
+    }
 }
 
 /// Result of a task that has [`WAIT`] to end.

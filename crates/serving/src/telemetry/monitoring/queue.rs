@@ -1,7 +1,9 @@
 //! Bounded queue between the requests and the thread of the sketches.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
+use super::admission::Admission;
 use super::observation::Observation;
 
 /// Most requests in the queue.
@@ -10,8 +12,8 @@ const MOST_REQUESTS: usize = 512;
 const MOST_BYTES: usize = 16 << 20;
 
 /// Requests whose rows wait for the thread. Its lock is held for a push or a swap only.
-#[derive(Default)]
 pub(super) struct ObservationQueue {
+    admission: Mutex<Admission>,
     waiting: Mutex<Waiting>,
     /// Held while requests are added to sketches, so that a flush waits for those that the thread has taken.
     draining: Mutex<()>,
@@ -23,7 +25,19 @@ struct Waiting {
     bytes: usize,
 }
 
+impl Default for ObservationQueue {
+    fn default() -> Self {
+        let admission = Mutex::new(Admission::new(Instant::now()));
+        Self { admission, waiting: Mutex::default(), draining: Mutex::default() }
+    }
+}
+
 impl ObservationQueue {
+    /// `true` if a request that is answered now is to be queued.
+    pub fn admits(&self) -> bool {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())
+    }
+
     /// Queues a request, or counts that it is skipped if the queue is full.
     pub fn push(&self, observation: Observation) {
         let bytes = observation.bytes();

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Row};
-use tokio::runtime::Runtime;
 
 use super::super::error::StudyError;
-use super::{AppendDecision, DatabaseFailure, JournalTable, failure, in_time, position, runtime};
+use super::{
+    AppendDecision, DatabaseFailure, INSERT, JournalTable, ReopenedConnection, SELECT, failure, position,
+};
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -20,11 +21,9 @@ const LOCK_CLASS: i32 = 287_652;
 
 /// Journal of a server.
 pub(super) struct PostgresJournal {
-    runtime: Runtime,
     options: PgConnectOptions,
     journal: String,
-    /// `None` before the first use, and after a failure.
-    connection: Option<PgConnection>,
+    connection: ReopenedConnection<PgConnection>,
 }
 
 impl std::fmt::Debug for PostgresJournal {
@@ -40,41 +39,15 @@ impl PostgresJournal {
     /// An invalid address.
     pub fn new(url: &str, journal: &str) -> Result<Self, DatabaseFailure> {
         let options = PgConnectOptions::from_str(url).map_err(failure)?;
-        Ok(Self { runtime: runtime()?, options, journal: journal.to_owned(), connection: None })
-    }
-
-    /// Runs a task on the connection, which is opened first if there is none. A failed one is given up: its state is unknown.
-    fn with<T>(
-        &mut self,
-        task: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, DatabaseFailure> {
-        let (options, connection) = (&self.options, &mut self.connection);
-        let result = self.runtime.block_on(async {
-            if connection.is_none() {
-                let opened = tokio::time::timeout(CONNECT, PgConnection::connect_with(options));
-                let mut opened = opened
-                    .await
-                    .map_err(|_| DatabaseFailure("no answer to a connection".to_owned()))?
-                    .map_err(failure)?;
-                create(&mut opened).await.map_err(failure)?;
-                *connection = Some(opened);
-            }
-            let Some(open) = connection.as_mut() else {
-                return Err(DatabaseFailure("no connection".to_owned()));
-            };
-            in_time(task(open)).await
-        });
-        if result.is_err() {
-            self.connection = None;
-        }
-        result
+        Ok(Self { options, journal: journal.to_owned(), connection: ReopenedConnection::new()? })
     }
 }
 
 impl JournalTable for PostgresJournal {
     fn lines_after(&mut self, known: usize) -> Result<Vec<String>, DatabaseFailure> {
-        let journal = self.journal.clone();
-        self.with(async move |connection| lines(connection, &journal, known).await)
+        let (options, journal) = (&self.options, &self.journal);
+        self.connection
+            .with(async || open(options).await, async |connection| lines(connection, journal, known).await)
     }
 
     fn append(
@@ -82,22 +55,22 @@ impl JournalTable for PostgresJournal {
         known: usize,
         decide: &mut AppendDecision<'_>,
     ) -> Result<Result<(), StudyError>, DatabaseFailure> {
-        let journal = self.journal.clone();
-        self.with(async move |connection| {
+        let (options, journal) = (&self.options, &self.journal);
+        let task = async |connection: &mut PgConnection| {
             let mut transaction = connection.begin().await?;
             sqlx::query("SELECT pg_advisory_xact_lock($1, hashtext($2))")
                 .bind(LOCK_CLASS)
-                .bind(&journal)
+                .bind(journal)
                 .execute(&mut *transaction)
                 .await?;
-            let new = lines(&mut transaction, &journal, known).await?;
+            let new = lines(&mut transaction, journal, known).await?;
             let (first, appended) = match decide(new) {
                 Ok(decided) => decided,
                 Err(error) => return Ok(Err(error)),
             };
             for (line, text) in appended.into_iter().enumerate() {
-                sqlx::query("INSERT INTO cupola_journal (journal, position, line) VALUES ($1, $2, $3)")
-                    .bind(&journal)
+                sqlx::query(INSERT)
+                    .bind(journal)
                     .bind(position(first + line))
                     .bind(text)
                     .execute(&mut *transaction)
@@ -105,8 +78,18 @@ impl JournalTable for PostgresJournal {
             }
             transaction.commit().await?;
             Ok(Ok(()))
-        })
+        };
+        self.connection.with(async || open(options).await, task)
     }
+}
+
+/// Opens a connection, in at most [`CONNECT`], and creates the table.
+async fn open(options: &PgConnectOptions) -> Result<PgConnection, DatabaseFailure> {
+    let opened = tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await;
+    let mut connection =
+        opened.map_err(|_| DatabaseFailure("no answer to a connection".to_owned()))?.map_err(failure)?;
+    create(&mut connection).await.map_err(failure)?;
+    Ok(connection)
 }
 
 /// Creates the table. Two processes that create it together may both find none, and one of them fails harmlessly.
@@ -133,12 +116,6 @@ async fn lines(
     journal: &str,
     known: usize,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let rows = sqlx::query(
-        "SELECT line FROM cupola_journal WHERE journal = $1 AND position >= $2 ORDER BY position",
-    )
-    .bind(journal)
-    .bind(position(known))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(SELECT).bind(journal).bind(position(known)).fetch_all(connection).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }

@@ -8,18 +8,18 @@ use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Row};
-use tokio::runtime::Runtime;
 
 use super::super::error::StudyError;
-use super::{AppendDecision, DatabaseFailure, JournalTable, WAIT, in_time, position, runtime};
+use super::{
+    AppendDecision, DatabaseFailure, INSERT, JournalTable, ReopenedConnection, SELECT, WAIT, in_time,
+    position,
+};
 
 /// Journal of a file.
 pub(super) struct SqliteJournal {
-    runtime: Runtime,
     options: SqliteConnectOptions,
     journal: String,
-    /// `None` before the first use, and after a failure.
-    connection: Option<SqliteConnection>,
+    connection: ReopenedConnection<SqliteConnection>,
 }
 
 impl std::fmt::Debug for SqliteJournal {
@@ -41,40 +41,17 @@ impl SqliteJournal {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT);
-        Ok(Self { runtime: runtime()?, options, journal: journal.to_owned(), connection: None })
-    }
-
-    /// Runs a task on the connection, which is opened first if there is none. A failed one is given up: its state is unknown.
-    fn with<T>(
-        &mut self,
-        task: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, DatabaseFailure> {
-        let (options, connection) = (&self.options, &mut self.connection);
-        let result = self.runtime.block_on(in_time(async {
-            if connection.is_none() {
-                let mut opened = SqliteConnection::connect_with(options).await?;
-                sqlx::query(
-                    "CREATE TABLE IF NOT EXISTS cupola_journal (journal TEXT NOT NULL, position INTEGER NOT NULL, \
-                     line TEXT NOT NULL, PRIMARY KEY (journal, position)) WITHOUT ROWID",
-                )
-                .execute(&mut opened)
-                .await?;
-                *connection = Some(opened);
-            }
-            let Some(open) = connection.as_mut() else { return Err(sqlx::Error::WorkerCrashed) };
-            task(open).await
-        }));
-        if result.is_err() {
-            self.connection = None;
-        }
-        result
+        Ok(Self { options, journal: journal.to_owned(), connection: ReopenedConnection::new()? })
     }
 }
 
 impl JournalTable for SqliteJournal {
     fn lines_after(&mut self, known: usize) -> Result<Vec<String>, DatabaseFailure> {
-        let journal = self.journal.clone();
-        self.with(async move |connection| lines(connection, &journal, known).await)
+        let (options, journal) = (&self.options, &self.journal);
+        self.connection.with(
+            async || in_time(open(options)).await,
+            async |connection| lines(connection, journal, known).await,
+        )
     }
 
     fn append(
@@ -82,10 +59,10 @@ impl JournalTable for SqliteJournal {
         known: usize,
         decide: &mut AppendDecision<'_>,
     ) -> Result<Result<(), StudyError>, DatabaseFailure> {
-        let journal = self.journal.clone();
-        self.with(async move |connection| {
+        let (options, journal) = (&self.options, &self.journal);
+        let task = async |connection: &mut SqliteConnection| {
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-            let new = lines(&mut transaction, &journal, known).await?;
+            let new = lines(&mut transaction, journal, known).await?;
             let (first, appended) = match decide(new) {
                 Ok(decided) => decided,
                 Err(error) => {
@@ -94,8 +71,8 @@ impl JournalTable for SqliteJournal {
                 }
             };
             for (line, text) in appended.into_iter().enumerate() {
-                sqlx::query("INSERT INTO cupola_journal (journal, position, line) VALUES (?, ?, ?)")
-                    .bind(&journal)
+                sqlx::query(INSERT)
+                    .bind(journal)
                     .bind(position(first + line))
                     .bind(text)
                     .execute(&mut *transaction)
@@ -103,8 +80,21 @@ impl JournalTable for SqliteJournal {
             }
             transaction.commit().await?;
             Ok(Ok(()))
-        })
+        };
+        self.connection.with(async || in_time(open(options)).await, task)
     }
+}
+
+/// Opens the file, and creates the table in a new one.
+async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = SqliteConnection::connect_with(options).await?;
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS cupola_journal (journal TEXT NOT NULL, position INTEGER NOT NULL, \
+         line TEXT NOT NULL, PRIMARY KEY (journal, position)) WITHOUT ROWID",
+    )
+    .execute(&mut connection)
+    .await?;
+    Ok(connection)
 }
 
 async fn lines(
@@ -112,11 +102,6 @@ async fn lines(
     journal: &str,
     known: usize,
 ) -> Result<Vec<String>, sqlx::Error> {
-    let rows =
-        sqlx::query("SELECT line FROM cupola_journal WHERE journal = ? AND position >= ? ORDER BY position")
-            .bind(journal)
-            .bind(position(known))
-            .fetch_all(connection)
-            .await?;
+    let rows = sqlx::query(SELECT).bind(journal).bind(position(known)).fetch_all(connection).await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
