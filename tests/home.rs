@@ -10,6 +10,12 @@ use serde_json::{Value, json};
 use crate::support::{CommandOutput, Server, TestHome, signal};
 use crate::watch;
 
+/// Gives a home the folder that is the store of all machines.
+fn with_store(home: TestHome) -> TestHome {
+    std::fs::create_dir(home.path("store")).unwrap();
+    home
+}
+
 /// Command on a machine with its own cache.
 fn command(home: &TestHome, machine: &str, args: &[&str]) -> Command {
     let store = format!("file://{}", home.path("store").display());
@@ -30,7 +36,7 @@ fn json_of(home: &TestHome, machine: &str, args: &[&str]) -> Value {
 
 #[test]
 fn machines_share_models_aliases_runs_and_datasets() {
-    let home = TestHome::with_blobs(400, "[train]\nepochs = 1\n");
+    let home = with_store(TestHome::with_blobs(400, "[train]\nepochs = 1\n"));
     let train = ["train", "--config", "run.toml", "--device", "flex"];
     let first = json_of(&home, "a", &train);
     json_of(&home, "b", &train);
@@ -68,7 +74,7 @@ fn machines_share_models_aliases_runs_and_datasets() {
 
 #[test]
 fn rows_that_one_machine_takes_were_pushed_to_others() {
-    let home = TestHome::new();
+    let home = with_store(TestHome::new());
     home.write("rows.csv", "number,half\n0,0.5\n");
     json_of(&home, "a", &["data", "add", "rows", "rows.csv"]);
     let serve = ["serve", "--port", "0", "--device", "flex"];
@@ -99,7 +105,7 @@ fn rows_that_one_machine_takes_were_pushed_to_others() {
 
 #[test]
 fn the_watch_of_a_killed_machine_goes_on_at_another() {
-    let home = TestHome::new();
+    let home = with_store(TestHome::new());
     home.write("rows.csv", watch::rows(300, 0, false));
     let own =
         "[watch]\nevery = \"1s\"\ncooldown = \"0s\"\nrollback.within = \"0s\"\n[watch.on]\nnew_data = true\n";
@@ -142,7 +148,7 @@ fn the_watch_of_a_killed_machine_goes_on_at_another() {
 
 #[test]
 fn a_job_gets_the_store_with_its_cache() {
-    let home = TestHome::with_blobs(100, "[train]\nepochs = 1\n");
+    let home = with_store(TestHome::with_blobs(100, "[train]\nepochs = 1\n"));
     let slurm = ["submit", "--engine", "slurm", "--config", "run.toml", "--dry-run"];
     let script = on(&home, "a", &slurm);
     assert_eq!(script.code, Some(0), "{}", script.stderr);

@@ -61,7 +61,7 @@ fn a_report_needs_no_reference_for_a_model_of_texts() {
     assert!(method["drifted"] == false && method["threshold"].as_f64().unwrap() >= 0.55, "{same}");
     let args = ["monitor", "check", "--model", "mail", "--device", "flex", "--data", "legal.csv"];
     let check = home.run(&[&args[..], &["--embeddings", "--max-share", "1"]].concat());
-    assert!(check.code == Some(1) && check.stderr.contains("embeddings"), "{}", check.stderr);
+    assert!(check.code == Some(1) && check.stderr.contains("has drifted"), "{}", check.stderr);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_closed_window_is_judged_in_the_background_and_fires_an_alert() {
     }
     soon("the alert fires", || {
         let alerts = server.get("/v1/alerts").json();
-        alerts["alerts"][0]["labels"]["column"] == "embedding" && alerts["alerts"][0]["state"] == "firing"
+        alerts["alerts"][0]["labels"]["column"] == "embedding" && alerts["alerts"][0]["status"] == "firing"
     });
     assert!(server.get("/monitor").text.contains("id=\"embeddings\""));
 }

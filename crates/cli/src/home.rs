@@ -30,8 +30,8 @@ pub fn open(location: &Path) -> Result<Home> {
     let root = if text.contains("://") { cache(&url)? } else { location.to_owned() };
     let is_known = cached_address(&root).as_deref() == Some(url.as_str());
     let client: Arc<dyn ObjectClient> = match url.strip_prefix("file://") {
-        Some(path) if path.starts_with('/') && is_known => Arc::new(FolderClient::known(path)),
-        Some(path) if path.starts_with('/') => Arc::new(FolderClient::new(path)),
+        // A file system that is not mounted must not become a new home, on which a command or a server would go on.
+        Some(path) if path.starts_with('/') => Arc::new(FolderClient::known(path)),
         Some(_) => {
             let hint = "write an absolute path, as in file:///mnt/team/home";
             return Err(UserError::new(format!("invalid home `{url}`"), hint).into());

@@ -16,6 +16,8 @@ use super::record::{ContestReport, WatchedData};
 /// Version behind an alias; `None` for an alias or a model that does not exist yet.
 pub(super) fn champion_of(home: &Home, name: &str, alias: &str) -> Result<Option<Package>, WatchError> {
     let Some(version) = Aliases::read(home, name)?.get(alias).copied() else { return Ok(None) };
+    // A version that another machine has published may not be in the cache of this one yet.
+    let package = home.version(name, version);
     let there = home.versions(name)?;
     if !there.contains(&version) {
         let remedy = if let Some(newest) = there.iter().max() {
@@ -29,7 +31,7 @@ pub(super) fn champion_of(home: &Home, name: &str, alias: &str) -> Result<Option
             remedy,
         ));
     }
-    Ok(Some(home.version(name, version)?))
+    Ok(Some(package?))
 }
 
 /// A package on the engine that serves it.

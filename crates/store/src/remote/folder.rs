@@ -34,7 +34,7 @@ impl FolderClient {
 
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
         if self.is_known && !self.root.is_dir() {
-            let why = "no such folder; mount its file system, or correct --home".to_owned();
+            let why = "no such folder; create it or mount its file system, or correct --home".to_owned();
             let location = self.root.to_string_lossy().into_owned();
             return Err(Error::Remote { location, why, transient: false });
         }

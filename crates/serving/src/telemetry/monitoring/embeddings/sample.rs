@@ -182,8 +182,9 @@ mod tests {
     #[test]
     fn rows_are_left_out_beyond_a_limit_of_bytes() {
         let mut sample = RowSample::new(100);
-        let large = PredictInput::Floats(vec![0.5; (3 << 20) / size_of::<f32>()]);
-        (0..20).for_each(|_| sample.offer(&large, 3 << 20));
+        let width = (3 << 20) / size_of::<f32>();
+        let large = PredictInput::Floats(vec![0.5; width]);
+        (0..20).for_each(|_| sample.offer(&large, width));
         assert!(sample.is_large() && held(&sample) <= MOST_BYTES, "{}", held(&sample));
         assert_eq!(sample.waiting(), 5);
         sample.restart();
