@@ -64,6 +64,7 @@ impl SketchRules {
     /// As those of [`SketchRule::new`].
     pub fn new(methods: &[String], threshold: Option<f64>) -> Result<Self, Error> {
         let methods = methods.iter().map(|name| computed(name)).collect::<Result<Vec<_>, _>>()?;
+        check_threshold(threshold, None)?;
         for method in &methods {
             check_threshold(threshold, Some(*method))?;
         }
@@ -154,6 +155,7 @@ mod tests {
         assert!(rule("t_test", Some(1.5)).unwrap_err().contains("at most 1"));
         assert!(rule("psi", Some(1.5)).is_ok() && rule("psi", Some(0.0)).is_err());
         assert!(SketchRules::new(&["psi".to_owned(), "t_test".to_owned()], Some(2.0)).is_err());
+        assert!(SketchRules::new(&[], Some(-1.0)).is_err());
     }
 
     #[test]
