@@ -5,7 +5,7 @@ mod libraries;
 
 use std::path::{Path, PathBuf};
 
-use cupola_store::sha256_file;
+use cupola_store::sha256_hex;
 
 use self::elf::Executable;
 use self::libraries::Libraries;
@@ -66,15 +66,14 @@ impl Program {
     pub fn open(file: &ProgramFile, progress: Progress<'_>) -> Result<Self, ImageError> {
         let path = &file.path;
         let unsuitable = |reason: &str| ImageError::Program { path: path.clone(), reason: reason.to_owned() };
-        // Most of a program lies in the cache of the system, and hashing it takes longer than this copy.
         let bytes = read(path)?;
         let parsed = Executable::parse(bytes.as_slice()).map_err(|error| unsuitable(&error.to_string()))?;
         if !file.is_own && memchr::memmem::find(&bytes, MARKER).is_none() {
             return Err(unsuitable("not a build of cupola, or one of an older version"));
         }
-        drop(bytes);
         let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(path, &parsed)?;
-        let (sha256, _) = sha256_file(path, progress)?;
+        let sha256 = sha256_hex(&bytes);
+        progress(bytes.len() as u64);
         Ok(Self { path: path.clone(), sha256, platform: parsed.platform, libraries })
     }
 }
