@@ -23,7 +23,7 @@ const ZONE_HOURS: f64 = 14.0;
 /// Measures the forecasts of a model; `None` if the target is not a forecast.
 ///
 /// # Errors
-/// Those of [`super::measure_performance`], and [`Error::NoLateTargets`].
+/// As [`super::measure_performance`], and [`Error::NoLateTargets`].
 pub(super) fn measure_forecasts(
     session: &Session<'_>,
     model: &mut LoadedModel,

@@ -95,7 +95,7 @@ impl<C> ReopenedConnection<C> {
     /// Runs a task on the connection, which has [`WAIT`] to end.
     ///
     /// # Errors
-    /// Those of `open` and of the task.
+    /// Failures of `open` and of the task.
     fn with<T>(
         &mut self,
         open: impl AsyncFnOnce() -> Result<C, DatabaseFailure>,
