@@ -178,6 +178,25 @@ fn workers_of_an_sqlite_file_take_turns() {
 }
 
 #[test]
+fn workers_create_an_sqlite_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let workers = 8;
+    for round in 0..25 {
+        let path = folder.path().join(format!("{round}.db"));
+        let place = JournalPlace::Sqlite { path, journal: "a".to_owned() };
+        let start = std::sync::Barrier::new(workers);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    start.wait();
+                    JournalStorage::open(&place, "").unwrap();
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn a_worker_waits_for_a_long_transaction_of_another() {
     let folder = tempfile::tempdir().unwrap();
     let place = JournalPlace::Sqlite { path: folder.path().join("studies.db"), journal: "a".to_owned() };

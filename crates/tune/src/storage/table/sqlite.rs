@@ -5,6 +5,7 @@
 //! "database is locked" (<https://github.com/optuna/optuna/issues/820>).
 
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Row};
@@ -14,6 +15,9 @@ use super::{
     AppendDecision, DatabaseFailure, INSERT, JournalTable, ReopenedConnection, SELECT, WAIT, in_time,
     position,
 };
+
+/// Pause before a file that another process is creating is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Journal of a file.
 pub(super) struct SqliteJournal {
@@ -85,8 +89,30 @@ impl JournalTable for SqliteJournal {
     }
 }
 
-/// Opens the file, and creates the table in a new one.
+/// Opens the file as soon as no other process holds it.
+///
+/// Several workers may create the file at once. The one that finds another changing the journal mode is refused at once,
+/// whatever its `busy_timeout`: it already has a lock to read, and waiting with one for another could last for ever
+/// (<https://sqlite.org/c3ref/busy_handler.html>).
 async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    loop {
+        match open_once(options).await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
+}
+
+/// Another connection holds the file. The low byte of an extended code is its primary code
+/// (<https://sqlite.org/rescode.html>).
+fn is_busy(error: &sqlx::Error) -> bool {
+    const SQLITE_BUSY: u32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == SQLITE_BUSY)
+}
+
+/// Opens the file, and creates the table in a new one.
+async fn open_once(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = SqliteConnection::connect_with(options).await?;
     sqlx::query(
         "CREATE TABLE IF NOT EXISTS cupola_journal (journal TEXT NOT NULL, position INTEGER NOT NULL, \
