@@ -44,20 +44,20 @@ impl SeriesMismatch {
     pub(super) fn sentence(&self, all: u64, rows: &str) -> String {
         let own = self.predicted_example.join(", ");
         let is = if self.predicted == 1 { "is" } else { "are" };
-        let mut sentence = format!(
+        let mut parts = vec![format!(
             "{} of {all} series of the {rows} {is} not in the table of --targets: `{own}`{}",
             self.predicted,
             more(self.predicted)
-        );
+        )];
         if let Some(example) = &self.table_example {
             let other = example.join(", ");
             let near = if self.similar { did_you_mean(&other, [own.as_str()]) } else { String::new() };
-            sentence += &format!("; only the table has `{other}`{near}{}", more(self.table));
+            parts.push(format!("only the table has `{other}`{near}{}", more(self.table)));
         }
         if !self.similar && self.predicted as u64 == all {
-            sentence += "; a key that the log has as a pseudonym (`[log] hash`) joins nothing";
+            parts.push("a key that the log has as a pseudonym (`[log] hash`) joins nothing".to_owned());
         }
-        sentence
+        parts.join("; ")
     }
 }
 
