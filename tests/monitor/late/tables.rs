@@ -13,14 +13,14 @@ fn mistakes_in_a_table_of_late_values_have_a_remedy() {
     let good = table(SERVED..SERVED + 8);
     home.write("actual.csv", &good);
     home.write("other.csv", good.replace("hour,store,sold", "hour,store,solds"));
-    home.write("nokey.csv", good.replace("hour,store,sold", "hour,shop,sold"));
+    home.write("nokey.csv", good.replace("hour,store,sold", "hour,stores,sold"));
     home.write("bad.csv", "hour,store,sold\nsoon,north,1\n");
     let expected = "--targets takes a table with the key, the time and the target of the series: `store`, `hour`, `sold`";
     let other = "column `sold` is not in other.csv (which has `hour`, `store`, `solds`)";
     for (targets, messages) in [
         ("actuals.csv", ["no such file (did you mean `actual.csv`?)", "check `--targets`", "actuals.csv"]),
         ("other.csv", [other, "did you mean `solds`?", expected]),
-        ("nokey.csv", ["column `store` is not in nokey.csv", "did you mean `shop`?", expected]),
+        ("nokey.csv", ["column `store` is not in nokey.csv", "did you mean `stores`?", expected]),
         ("bad.csv", ["a time", "bad.csv", "row 1"]),
     ] {
         let args = ["monitor", "performance", "--model", "sales:1", "--device", "flex", "--data", log];
