@@ -1,5 +1,7 @@
 //! Forecasts and windows joined with values that arrive later.
 
+mod tables;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -193,30 +195,13 @@ fn table_text(from: usize, to: usize) -> String {
 }
 
 #[test]
-fn feedback_of_forecasts_joins_and_mistakes_have_a_remedy() {
+fn feedback_of_forecasts_joins_by_request() {
     let home = home();
     let served = serve(&home, &[SERVED - 1, SERVED + 3], true);
     let log = home.path(".cupola/predictions/sales");
     let found = performance(&home, log.to_str().unwrap(), &[]);
     assert_eq!((&found["feedback"]["joined"], &found["late"]["joined"]), (&json!(4), &json!(16)), "{found}");
     assert!(close(&found["forecast"]["overall"]["mae"], mae(&served, None, |_, _| true)), "{found}");
-    home.write("other.csv", "hour,store,bought\n2024-01-20 00:00:00,north,1\n");
-    home.write("bad.csv", "hour,store,sold\nsoon,north,1\n");
-    home.write("strange.csv", "hour,store,sold\n2024-01-20 00:00:00,west,1\n");
-    for (targets, message) in [("other.csv", "`sold`"), ("bad.csv", "a time"), ("none.csv", "none.csv")] {
-        let args = ["monitor", "performance", "--model", "sales:1", "--device", "flex", "--feedback", "none"];
-        let more = ["--data", log.to_str().unwrap(), "--targets", targets];
-        let output = home.run(&[&args[..], &more].concat());
-        assert!(output.code == Some(2) && output.stderr.contains(message), "{targets}: {}", output.stderr);
-    }
-    let found =
-        performance(&home, log.to_str().unwrap(), &["--targets", "strange.csv", "--feedback", "none"]);
-    assert_eq!(
-        (&found["labelled"], &found["late"]["series_without_values"]),
-        (&json!(0), &json!(2)),
-        "{found}"
-    );
-    assert!(found["notes"].to_string().contains("no series of the forecasts has a value"), "{found}");
 }
 
 #[test]
@@ -266,6 +251,18 @@ fn late_classes_join_the_windows_of_a_server() {
         (&json!(12), &json!(6), &json!(2)),
         "{late}"
     );
+    // A series that the table does not have is apart from windows that wait.
+    home.write("shouted.csv", labelled(305..311).replace("north", "NORTH"));
+    let found =
+        home.json(&[&args[..], &["--data", log.to_str().unwrap(), "--targets", "shouted.csv"]].concat());
+    let late = &found["late"];
+    assert_eq!(
+        [&late["joined"], &late["gaps"], &late["pending"], &late["absent"]],
+        [6, 3, 1, 10].map(Value::from).each_ref(),
+        "{late}"
+    );
+    assert_eq!(found["unmatched"]["predicted_example"], json!(["north"]), "{found}");
+    assert!(found["notes"].to_string().contains("`NORTH` (did you mean `north`, in other case?)"), "{found}");
     home.write("all.csv", labelled(300..312));
     let found = home.json(&[&args[..], &["--data", log.to_str().unwrap(), "--targets", "all.csv"]].concat());
     let accuracy = &found["chunks"][0]["metrics"]["accuracy"]["realised"];

@@ -75,6 +75,15 @@ fn a_package_without_values_of_rows_has_no_embeddings() {
     home.write("serve.toml", "[[model]]\nserve = 'mail:2'\n");
     let live = embeddings(&home, "mail", &words(10, GOOD));
     assert!(live["enabled"] == false && live["why"].as_str().unwrap().contains("data.example"), "{live}");
+    // A rule on them has the same reason at the start, in place of the columns that the model has.
+    home.write(
+        "serve.toml",
+        "[[model]]\nserve = 'mail:2'\n[[alert]]\nname = 'Topic'\nwhen = { kind = 'drift', column = 'embedding' }\n",
+    );
+    let found = home.run(&["serve", "--config", "serve.toml", "--port", "0", "--device", "flex"]);
+    let reason =
+        "alert `Topic`: no embeddings to compare with: mail: the package has no `monitor.safetensors`; train";
+    assert!(found.code == Some(2) && found.stderr.contains(reason), "{}", found.stderr);
 }
 
 #[test]

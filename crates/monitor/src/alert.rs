@@ -21,6 +21,7 @@ mod stamp;
 mod state;
 
 pub use self::burn::{BURN_WINDOWS, BurnWindow};
+pub use self::condition::EMBEDDING_COLUMN;
 pub use self::engine::{AlertEngine, AlertTick, EngineMemory, RuleHealth};
 pub use self::group::{AlertNotification, GroupTimings};
 pub use self::rule::{AlertCondition, AlertRule, DriftScope, MetricComparison};

@@ -40,6 +40,14 @@ pub struct ChunkPerformance {
     pub metrics: IndexMap<String, MetricEstimate>,
 }
 
+impl ChunkPerformance {
+    /// Metrics outside of their thresholds, with their values.
+    pub fn alerts(&self) -> impl Iterator<Item = (&str, &MetricEstimate)> {
+        let outside = |(_, own): &(&String, &MetricEstimate)| own.alert || own.realised_alert;
+        self.metrics.iter().filter(outside).map(|(name, own)| (name.as_str(), own))
+    }
+}
+
 /// Estimate of a metric, and its value where targets are known.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct MetricEstimate {

@@ -9,8 +9,8 @@ pub use error::Error;
 pub use monitor::{
     DriftOutcome, DriftReference, DriftRequest, DriftedPart, EmbeddingOutcome, ErrorChange, ErrorChanges,
     FeedbackCounts, FeedbackTargets, ForecastPerformance, PerformanceOutcome, PerformanceRequest,
-    ServiceChunk, ServiceLog, ServiceLogRequest, drift_page, measure_drift, measure_performance,
-    merge_states, performance_page, read_service_log,
+    SeriesMismatch, ServiceChunk, ServiceLog, ServiceLogRequest, drift_page, measure_drift,
+    measure_performance, merge_states, performance_page, read_service_log,
 };
 pub use submit::*;
 pub use watch::*;

@@ -5,11 +5,13 @@ mod drift;
 mod embeddings;
 mod forecasts;
 mod join;
+mod notes;
 mod outcome;
 mod performance;
 mod relations;
 mod replicas;
 mod service_log;
+mod unmatched;
 
 pub use self::document::{drift_page, performance_page};
 pub use self::drift::{DriftOutcome, DriftReference, DriftRequest, DriftedPart, measure_drift};
@@ -21,3 +23,4 @@ pub use self::outcome::{
 pub use self::performance::measure_performance;
 pub use self::replicas::merge_states;
 pub use self::service_log::{ServiceChunk, ServiceLog, ServiceLogRequest, read_service_log};
+pub use self::unmatched::SeriesMismatch;

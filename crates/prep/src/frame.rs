@@ -119,7 +119,7 @@ impl Frame {
     }
 
     /// First names for a message, with a leading space; empty without columns.
-    pub(crate) fn listed_names(&self) -> String {
+    pub fn listed_names(&self) -> String {
         const LISTED: usize = 8;
         let names: Vec<String> =
             self.names().take(LISTED).map(|name| format!("`{}`", shortened(name))).collect();

@@ -90,11 +90,22 @@ pub enum Error {
         /// Name of the target.
         target: String,
     },
-    /// A table of late targets without their column.
-    #[error("the targets have no column `{column}`; give the table of the series with --targets FILE")]
+    /// A table of late targets without one of the columns that they join by, or without the target.
+    #[error(
+        "column `{column}` is not in {table}{found}; {near}--targets takes a table with the key, the time and the target of the \
+         series: {expected}"
+    )]
     NoLateColumn {
+        /// Source of the table.
+        table: String,
         /// Name of the column.
         column: String,
+        /// Columns that are there, with a leading space, or empty.
+        found: String,
+        /// Question such as ``did you mean `x`? ``, or empty.
+        near: String,
+        /// Names of the columns that the table must have.
+        expected: String,
     },
     /// A late target that is not a number.
     #[error("row {row} of the targets, column `{column}`: {why}; fix it, or leave it empty")]

@@ -10,8 +10,8 @@ use super::{AlertLabels, AlertTick};
 
 /// Severity of conditions that have none of their own.
 const SEVERITY: &str = "ticket";
-/// Column of the verdict on embeddings.
-const EMBEDDING: &str = "embedding";
+/// Name of the column under which metrics and rules have the verdict on embeddings.
+pub const EMBEDDING_COLUMN: &str = "embedding";
 /// Differences between bounds of a histogram that are rounding.
 const BOUND_TOLERANCE: f64 = 1e-9;
 
@@ -238,22 +238,30 @@ impl RuleCheck<'_> {
     }
 
     /// Reason why there is no verdict on a column. Each column with a row has a share of missing values, and watched embeddings have a
-    /// number of rows.
+    /// number of rows, with the first row and before.
     fn without_verdict(&self, model: &str, column: &str) -> String {
         let of_model = |sample: &&MetricSample| sample.label("model") == model;
         let columns = self.samples.of("cupola_monitor_missing_share").iter().filter(of_model);
-        let embeddings = self.samples.of("cupola_monitor_embedding_rows").iter().filter(of_model);
-        let names: BTreeSet<&str> =
-            columns.map(|sample| sample.label("column")).chain(embeddings.map(|_| EMBEDDING)).collect();
-        match self.monitored_rows(model) {
-            None => format!("{model}: the model is not loaded, or not monitored"),
-            Some(0.0) => format!("{model}: no rows yet"),
-            Some(_) if names.contains(column) => {
+        let embedded = self.samples.of("cupola_monitor_embedding_rows").iter().filter(of_model);
+        let embedded = embedded.map(|sample| sample.value).reduce(|a, b| a + b);
+        let embedding = embedded.map(|_| EMBEDDING_COLUMN);
+        let names: BTreeSet<&str> = columns.map(|sample| sample.label("column")).chain(embedding).collect();
+        match (self.monitored_rows(model), embedded) {
+            (None, _) => format!("{model}: the model is not loaded, or not monitored"),
+            (Some(_), None) if column == EMBEDDING_COLUMN && !names.contains(column) => format!(
+                "{model}: no embeddings to compare with: training seals them with a network of texts or pictures, unless \
+                 `data.example = false`; see `embeddings.why` of GET /v1/models/{model}/monitor"
+            ),
+            (Some(0.0), _) => format!("{model}: no rows yet"),
+            (Some(_), Some(rows)) if column == EMBEDDING_COLUMN => format!(
+                "{model}: {rows} embedded rows are too few; see `embeddings` of GET /v1/models/{model}/monitor"
+            ),
+            (Some(_), _) if names.contains(column) => {
                 format!(
                     "{model}: too few rows of `{column}`, or no reference; see GET /v1/models/{model}/monitor"
                 )
             }
-            Some(_) => {
+            (Some(_), _) => {
                 let near = nearest(column, &names).map(|near| format!("; did you mean `{near}`?"));
                 format!(
                     "{model}: no such column among the {} with metrics: `{column}`{}",

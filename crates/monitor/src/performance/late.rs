@@ -5,9 +5,11 @@
 
 mod join;
 mod measure;
+mod unmatched;
 
 pub use self::join::{ActualValue, JoinedForecasts, LateCounts, SeriesForecast};
 pub use self::measure::{SeriesPerformance, StepPerformance};
+pub use self::unmatched::{UnmatchedSeries, table_series};
 
 #[cfg(test)]
 mod tests;

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast};
+use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast, table_series};
 use cupola_monitor::performance::AlertBand;
-use cupola_workflow::{CollectedForecasts, ForecastRequest, LoadedModel, Session};
+use cupola_workflow::{CollectedForecasts, LoadedModel, OutcomeSource, Session};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::join::{FeedbackCounts, FeedbackTargets};
+use super::notes::{tell_feedback, tell_late, tell_versions};
 use super::outcome::{
     ForecastPerformance, PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order,
-    tell, tell_late, tell_versions,
 };
+use super::unmatched::SeriesMismatch;
 use crate::error::Error;
 
 /// Series that are listed, those with the largest errors first.
@@ -29,57 +30,75 @@ pub(super) fn measure_forecasts(
     model: &mut LoadedModel,
     request: &PerformanceRequest<'_>,
 ) -> Result<Option<PerformanceOutcome>, Error> {
-    let asked = ForecastRequest { data: request.data, targets: request.targets, target: request.target };
-    let Some(mut rows) = session.collect_forecasts(model, asked)? else { return Ok(None) };
+    let source = request.source;
+    let Some(mut rows) = session.collect_forecasts(model, source)? else { return Ok(None) };
     if rows.forecasts.is_empty() && rows.other_versions == 0 {
-        return Err(Error::NoRows { data: request.data.to_owned() });
+        return Err(Error::NoRows { data: source.data.to_owned() });
     }
     let mut notes = Vec::new();
     tell_versions(rows.other_versions, &mut notes);
     if rows.unusable > 0 {
         notes.push(format!("{} rows have no forecast, series or time, and are left out", rows.unusable));
     }
+    // Series of feedback alone are not series of the table.
+    let table = source.targets.map(|_| table_series(&rows.values));
     let feedback = add_feedback(&mut rows, model, request, &mut notes)?;
-    if rows.values.is_empty() && rows.logged && request.targets.is_none() {
-        return Err(Error::NoLateTargets { data: request.data.to_owned() });
+    if rows.values.is_empty() && rows.logged && source.targets.is_none() {
+        return Err(Error::NoLateTargets { data: source.data.to_owned() });
     }
-    let reference = reference(session, model, request, &rows, &mut notes)?;
-    let ahead = rows.forecasts.iter().filter(|own| is_ahead_of_clock(&rows, own.origin, own.made)).count();
-    let mut joined = JoinedForecasts::new(std::mem::take(&mut rows.forecasts), &rows.values);
-    joined.counts.ahead_of_clock = ahead as u64;
-    tell_late(Some(&joined.counts), "forecasts", &mut notes);
+    let bands = reference(session, model, request, &rows, &mut notes)?.unwrap_or_default();
+    let mut joined = join(&mut rows);
+    let unmatched = table.and_then(|table| SeriesMismatch::of(joined.compare_series(&table)));
+    tell_late(&joined.counts, unmatched.as_ref(), "forecasts", &mut notes);
     let times = origins(&joined, rows.dates);
     let chunks = request.chunking.split(joined.forecasts.len(), times.as_deref())?;
-    let bands = reference.unwrap_or_default();
-    let errors = in_order(&joined.errors(), times.as_deref());
-    let mut series = joined.by_series(rows.naive);
-    if series.len() > SERIES {
-        notes.push(format!("{SERIES} of {} series are listed, those with the largest errors", series.len()));
-        series.truncate(SERIES);
-    }
     Ok(Some(PerformanceOutcome {
         package: model.package.label(),
-        data: request.data.to_owned(),
+        data: source.data.to_owned(),
         target: rows.target.clone(),
         rows: joined.forecasts.len(),
         labelled: joined.labelled(),
         reference: request.reference.map(str::to_owned),
         feedback,
         chunks: joined.by_chunk(&chunks, rows.naive, &bands),
-        changes: changes(&errors, false),
+        changes: changes(&in_order(&joined.errors(), times.as_deref()), false),
         late: Some(joined.counts),
-        forecast: Some(ForecastPerformance {
-            targets: request.targets.map(str::to_owned),
-            horizon: rows.horizon,
-            step: rows.frequency,
-            coverage: rows.coverage,
-            overall: joined.overall(rows.naive),
-            steps: joined.by_step(rows.naive),
-            keys: rows.keys,
-            series,
-        }),
+        unmatched,
+        forecast: Some(by_step_and_series(rows, &joined, source.targets, &mut notes)),
         notes,
     }))
+}
+
+/// Joins the forecasts with their values. The forecasts move out of the rows.
+fn join(rows: &mut CollectedForecasts) -> JoinedForecasts {
+    let ahead = rows.forecasts.iter().filter(|own| is_ahead_of_clock(rows, own.origin, own.made)).count();
+    let mut joined = JoinedForecasts::new(std::mem::take(&mut rows.forecasts), &rows.values);
+    joined.counts.ahead_of_clock = ahead as u64;
+    joined
+}
+
+/// Performance by step ahead and by series. `targets` is the source of the values.
+fn by_step_and_series(
+    rows: CollectedForecasts,
+    joined: &JoinedForecasts,
+    targets: Option<&str>,
+    notes: &mut Vec<String>,
+) -> ForecastPerformance {
+    let mut series = joined.by_series(rows.naive);
+    if series.len() > SERIES {
+        notes.push(format!("{SERIES} of {} series are listed, those with the largest errors", series.len()));
+        series.truncate(SERIES);
+    }
+    ForecastPerformance {
+        targets: targets.map(str::to_owned),
+        horizon: rows.horizon,
+        step: rows.frequency,
+        coverage: rows.coverage,
+        overall: joined.overall(rows.naive),
+        steps: joined.by_step(rows.naive),
+        keys: rows.keys,
+        series,
+    }
 }
 
 /// Adds the values that came as feedback, a list for each forecast. Those of the table come later and count.
@@ -93,7 +112,7 @@ fn add_feedback(
     let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
     let Some(requests) = rows.requests.take() else { return Ok(FeedbackCounts::default()) };
     let lists = feedback.join_lists(&requests, &rows.other_requests);
-    tell(&feedback.counts, notes);
+    tell_feedback(&feedback.counts, notes);
     let mut values: HashMap<(Vec<String>, u64), f64> = HashMap::new();
     let mut order = Vec::new();
     let is_unplaced =
@@ -146,8 +165,8 @@ fn reference(
         return Ok(None);
     };
     notes.push("errors of forecasts are not estimated before their values are known".to_owned());
-    let asked = ForecastRequest { data, targets: None, target: Some(&rows.target) };
-    let Some(own) = session.collect_forecasts(model, asked)? else { return Ok(None) };
+    let source = OutcomeSource { data, targets: None, target: Some(&rows.target) };
+    let Some(own) = session.collect_forecasts(model, source)? else { return Ok(None) };
     let joined = JoinedForecasts::new(own.forecasts, &own.values);
     let times = origins(&joined, own.dates);
     let chunks = chunking_of_reference(request.chunking).split(joined.forecasts.len(), times.as_deref())?;

@@ -5,28 +5,25 @@ use std::path::PathBuf;
 use cupola_monitor::detect::{ChangeDetector, ChangeLevel, Detector, DetectorKind};
 use cupola_monitor::late::{LateCounts, SeriesPerformance, StepPerformance};
 use cupola_monitor::performance::{ChunkPerformance, Chunking};
-use cupola_workflow::ModelSelection;
+use cupola_workflow::{ModelSelection, OutcomeSource};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::join::FeedbackCounts;
+use super::unmatched::SeriesMismatch;
 
 /// Model, data and divisions to measure.
 #[derive(Debug, Clone)]
 pub struct PerformanceRequest<'a> {
     /// Model.
     pub model: ModelSelection,
-    /// Prediction log, or any data that the model predicts: a source as in a config.
-    pub data: &'a str,
+    /// Predictions of the target, and where its values come from.
+    pub source: OutcomeSource<'a>,
     /// Rows with targets that the model was not trained on, for estimates and thresholds.
     pub reference: Option<&'a str>,
     /// Folder of feedback.
     pub feedback: PathBuf,
-    /// Table of the series with values that arrived after their prediction, for forecasts and windows.
-    pub targets: Option<&'a str>,
-    /// Target; `None` for the first.
-    pub target: Option<&'a str>,
     /// Division into chunks.
     pub chunking: Chunking,
 }
@@ -55,6 +52,9 @@ pub struct PerformanceOutcome {
     /// Counts of the values that were joined by series and time; `None` for rows without series.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late: Option<LateCounts>,
+    /// Series of the predictions that this table does not have; `None` if it has all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unmatched: Option<SeriesMismatch>,
     /// Performance by step ahead and by series; `None` unless the target is a forecast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<ForecastPerformance>,
@@ -105,54 +105,6 @@ pub struct ForecastPerformance {
     pub series: Vec<SeriesPerformance>,
 }
 
-pub(super) fn tell_versions(others: usize, notes: &mut Vec<String>) {
-    if others > 0 {
-        notes.push(format!("{others} rows of other versions are left out"));
-    }
-}
-
-pub(super) fn tell(counts: &FeedbackCounts, notes: &mut Vec<String>) {
-    let told = [
-        (counts.unknown, "rows of feedback belong to requests that the data does not have"),
-        (
-            counts.contradicting,
-            "lines of feedback contradict an earlier one of the same row; the last one counts",
-        ),
-        (counts.repeated, "lines of feedback repeat an earlier one"),
-        (counts.damaged, "lines of the feedback are damaged and left out"),
-    ];
-    notes.extend(told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-}
-
-/// Sentences on values that did not join, or joined oddly. `rows` are the predictions in words.
-pub(super) fn tell_late(counts: Option<&LateCounts>, rows: &str, notes: &mut Vec<String>) {
-    let Some(counts) = counts else { return };
-    if counts.joined == 0 {
-        notes.push(if counts.series_without_values == counts.series && counts.values > 0 {
-            format!("no series of the {rows} has a value; a key that the log has as a pseudonym (`[log] hash`) joins nothing")
-        } else {
-            format!("no value for the {rows} has arrived yet")
-        });
-    }
-    let told = [
-        (counts.pending, "steps are later than the last value of their series; they have no value yet"),
-        (counts.gaps, "steps have no value, though later ones of their series do"),
-        (counts.series_without_values, "series of the predictions have no value"),
-        (
-            counts.contradicting,
-            "values contradict an earlier one of the same series and time; the last one counts",
-        ),
-        (counts.repeated, "values repeat an earlier one of the same series and time"),
-        (counts.incomplete, "rows of the values have no series, time or value"),
-        (counts.unordered, "rows of the values are earlier than one before them; they are sorted by time"),
-        (counts.between_steps, "values lie between two steps of a forecast, and join none"),
-        (counts.repeated_forecasts, "forecasts were made again from the same time; the last one counts"),
-        (counts.backward, "forecasts are from an earlier time than one made before them"),
-        (counts.ahead_of_clock, "forecasts are from a time later than their prediction; check the clocks"),
-    ];
-    notes.extend(told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
-}
-
 /// A reference has no times of predictions, so periods become ten chunks.
 pub(super) fn chunking_of_reference(chunking: Chunking) -> Chunking {
     if matches!(chunking, Chunking::Period(_)) { Chunking::default() } else { chunking }
@@ -187,23 +139,4 @@ pub(super) fn changes(errors: &[(f64, Option<Timestamp>)], bits: bool) -> Vec<Er
         ErrorChanges { detector: kind, seen: errors.len(), drifts, level: detector.level() }
     };
     fitting.map(run).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn notes_tell_all_that_did_not_join() {
-        let counts = LateCounts { steps: 3, joined: 1, pending: 1, gaps: 1, ..LateCounts::default() };
-        let mut notes = Vec::new();
-        tell_late(Some(&counts), "forecasts", &mut notes);
-        assert_eq!(notes.len(), 2, "{notes:?}");
-        let counts = LateCounts { series: 2, series_without_values: 2, values: 5, ..LateCounts::default() };
-        let mut notes = Vec::new();
-        tell_late(Some(&counts), "forecasts", &mut notes);
-        assert!(notes[0].contains("pseudonym") && notes[1].starts_with("2 series"), "{notes:?}");
-        tell_late(None, "forecasts", &mut notes);
-        assert_eq!(notes.len(), 2);
-    }
 }

@@ -4,16 +4,15 @@ use cupola_monitor::performance::{
     Cbpe, ChunkPerformance, ChunkRows, Chunking, ClassifierRows, Dle, ErrorKind, ErrorRows,
     realised_classifier, realised_regressor,
 };
-use cupola_workflow::{ErrorModel, OutcomeRequest, OutcomeRows, Session};
+use cupola_workflow::{ErrorModel, LoadedModel, OutcomeRows, OutcomeSource, Session};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use super::forecasts::measure_forecasts;
-use super::join::FeedbackTargets;
-use super::outcome::{
-    PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order, tell, tell_late,
-    tell_versions,
-};
+use super::join::{FeedbackCounts, FeedbackTargets};
+use super::notes::{tell_feedback, tell_late, tell_versions};
+use super::outcome::{PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order};
+use super::unmatched::SeriesMismatch;
 use crate::error::Error;
 
 /// Measures the performance of a model. All rows are in memory at once.
@@ -29,43 +28,9 @@ pub fn measure_performance(
     if let Some(found) = measure_forecasts(session, &mut model, request)? {
         return Ok(found);
     }
-    let asked = OutcomeRequest {
-        data: request.data,
-        target: request.target,
-        inputs: request.reference.is_some(),
-        targets: request.targets,
-    };
-    let mut rows = session.collect_outcomes(&mut model, asked)?;
-    if rows.predicted.is_empty() {
-        return Err(Error::NoRows { data: request.data.to_owned() });
-    }
     let mut notes = Vec::new();
-    tell_versions(rows.other_versions, &mut notes);
-    tell_late(rows.late.as_ref(), "windows", &mut notes);
-    let path = request.feedback.join(format!("{}.jsonl", model.package.manifest.name));
-    let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
-    if let Some(requests) = rows.requests.take() {
-        feedback.join(&requests, &rows.other_requests, &mut rows.targets);
-    } else if feedback.counts.lines > 0 {
-        notes.push("the data has no `cupola_request`, so feedback does not join it".to_owned());
-    }
-    tell(&feedback.counts, &mut notes);
-    let labelled = rows.targets.iter().flatten().count();
-    if labelled == 0 && request.reference.is_none() && request.targets.is_none() {
-        return Err(Error::NoTargets { data: request.data.to_owned(), target: rows.target });
-    }
-    let reference = if let Some(data) = request.reference {
-        let asked =
-            OutcomeRequest { data, target: Some(&rows.target), inputs: rows.inputs.is_some(), targets: None };
-        Some(session.collect_outcomes(&mut model, asked)?)
-    } else {
-        notes.push(
-            "without --reference there are no estimates and thresholds; give rows with targets that the model was \
-             not trained on"
-                .to_owned(),
-        );
-        None
-    };
+    let (rows, feedback) = labelled_rows(session, &mut model, request, &mut notes)?;
+    let reference = reference(session, &mut model, request, &rows, &mut notes)?;
     let times: Option<Vec<Option<Timestamp>>> = rows.times.as_ref().map(|times| {
         let time = |time: &Option<i64>| time.and_then(|time| Timestamp::from_millisecond(time).ok());
         times.iter().map(time).collect()
@@ -80,18 +45,70 @@ pub fn measure_performance(
     let order = in_order(&errors, times.as_deref());
     Ok(PerformanceOutcome {
         package: model.package.label(),
-        data: request.data.to_owned(),
+        data: request.source.data.to_owned(),
         target: rows.target.clone(),
         rows: rows.predicted.len(),
-        labelled,
+        labelled: rows.targets.iter().flatten().count(),
         reference: request.reference.map(str::to_owned),
-        feedback: feedback.counts,
+        feedback,
         chunks: performance,
         changes: changes(&order, !rows.classes.is_empty()),
         late: rows.late,
+        unmatched: SeriesMismatch::of(rows.unmatched),
         forecast: None,
         notes,
     })
+}
+
+/// Rows with their predictions and the targets that the data, late values and feedback have, and the counts of the feedback.
+fn labelled_rows(
+    session: &Session<'_>,
+    model: &mut LoadedModel,
+    request: &PerformanceRequest<'_>,
+    notes: &mut Vec<String>,
+) -> Result<(OutcomeRows, FeedbackCounts), Error> {
+    let source = request.source;
+    let mut rows = session.collect_outcomes(model, source, request.reference.is_some())?;
+    if rows.predicted.is_empty() {
+        return Err(Error::NoRows { data: source.data.to_owned() });
+    }
+    tell_versions(rows.other_versions, notes);
+    if let Some(late) = &rows.late {
+        tell_late(late, SeriesMismatch::of(rows.unmatched.clone()).as_ref(), "windows", notes);
+    }
+    let path = request.feedback.join(format!("{}.jsonl", model.package.manifest.name));
+    let mut feedback = FeedbackTargets::read(&path, &rows.target)?;
+    if let Some(requests) = rows.requests.take() {
+        feedback.join(&requests, &rows.other_requests, &mut rows.targets);
+    } else if feedback.counts.lines > 0 {
+        notes.push("the data has no `cupola_request`, so feedback does not join it".to_owned());
+    }
+    tell_feedback(&feedback.counts, notes);
+    let has_targets = rows.targets.iter().any(Option::is_some);
+    if !has_targets && request.reference.is_none() && source.targets.is_none() {
+        return Err(Error::NoTargets { data: source.data.to_owned(), target: rows.target });
+    }
+    Ok((rows, feedback.counts))
+}
+
+/// Rows of the reference; `None` without one.
+fn reference(
+    session: &Session<'_>,
+    model: &mut LoadedModel,
+    request: &PerformanceRequest<'_>,
+    rows: &OutcomeRows,
+    notes: &mut Vec<String>,
+) -> Result<Option<OutcomeRows>, Error> {
+    let Some(data) = request.reference else {
+        notes.push(
+            "without --reference there are no estimates and thresholds; give rows with targets that the model was \
+             not trained on"
+                .to_owned(),
+        );
+        return Ok(None);
+    };
+    let source = OutcomeSource { data, targets: None, target: Some(&rows.target) };
+    Ok(Some(session.collect_outcomes(model, source, rows.inputs.is_some())?))
 }
 
 /// Rows, their chunks, and the reference.

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cupola_monitor::DriftMethod;
+use cupola_monitor::alert::EMBEDDING_COLUMN;
 use cupola_monitor::sketch::SketchRule;
 use cupola_spec::{Alert, AlertWhen, Serve, did_you_mean};
 
 use crate::error::Error;
 use crate::telemetry::Telemetry;
+
+/// Models of which the reason why they have no embeddings is told.
+const REASONS: usize = 3;
 
 /// Checks that each rule of a column's drift, and each column of `[monitor.columns]`, is a watched column of a loaded model.
 /// Models that are not loaded or not monitored are left out: they may come later.
@@ -20,12 +24,22 @@ pub fn check_drift_columns(spec: &Serve, telemetry: &Telemetry) -> Result<(), Er
         spec,
         &telemetry.live.versions().iter().flat_map(|one| one.column_rules()).collect::<Vec<_>>(),
     )?;
-    let mut watched: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut watched: BTreeMap<String, WatchedModel> = BTreeMap::new();
     for version in telemetry.live.versions() {
-        let labels = version.column_labels();
-        watched.entry(version.model.clone()).or_default().extend(labels);
+        let model = watched.entry(version.model.clone()).or_default();
+        model.columns.extend(version.column_labels());
+        let why = version.without_embeddings().map(str::to_owned);
+        model.without_embeddings = model.without_embeddings.take().or(why);
     }
     spec.alert_rules.iter().try_for_each(|alert| check(alert, &watched))
+}
+
+/// Columns of all versions of a model.
+#[derive(Debug, Default)]
+struct WatchedModel {
+    columns: BTreeSet<String>,
+    /// Reason why a version has no watched embeddings, with the remedy.
+    without_embeddings: Option<String>,
 }
 
 /// `watched` has the columns of all models, with the rules that they got.
@@ -48,15 +62,27 @@ fn check_statistics(spec: &Serve, watched: &[(String, SketchRule)]) -> Result<()
     Ok(())
 }
 
-/// `watched` has the columns of each model.
-fn check(alert: &Alert, watched: &BTreeMap<String, BTreeSet<String>>) -> Result<(), Error> {
+/// `watched` has each model by its name.
+fn check(alert: &Alert, watched: &BTreeMap<String, WatchedModel>) -> Result<(), Error> {
     let AlertWhen::Drift { column: Some(column), .. } = &alert.when else { return Ok(()) };
-    let of_rule = watched.iter().filter(|(model, _)| alert.model.as_ref().is_none_or(|own| own == *model));
-    let columns: BTreeSet<&str> = of_rule.flat_map(|(_, all)| all.iter().map(String::as_str)).collect();
+    let is_of_rule = |model: &String| alert.model.as_ref().is_none_or(|own| own == model);
+    let of_rule = watched.iter().filter(|(model, _)| is_of_rule(model));
+    let columns: BTreeSet<&str> =
+        of_rule.clone().flat_map(|(_, own)| own.columns.iter().map(String::as_str)).collect();
     if columns.is_empty() || columns.contains(column.as_str()) {
         return Ok(());
     }
-    let (name, near) = (&alert.name, did_you_mean(column, columns.iter().copied()));
+    let name = &alert.name;
+    if column == EMBEDDING_COLUMN {
+        let why =
+            of_rule.filter_map(|(model, own)| Some(format!("{model}: {}", own.without_embeddings.as_ref()?)));
+        let why: Vec<String> = why.take(REASONS).collect();
+        return Err(Error::Alerts(format!(
+            "alert `{name}`: no embeddings to compare with: {}",
+            why.join(". ")
+        )));
+    }
+    let near = did_you_mean(column, columns.iter().copied());
     let whose = match &alert.model {
         Some(model) => format!("`{model}` has"),
         None => "the served models have".to_owned(),
@@ -97,10 +123,9 @@ mod tests {
 
     #[test]
     fn a_column_that_no_model_has_is_refused_with_the_nearest_one() {
-        let names = |all: &[&str]| all.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
         let watched = BTreeMap::from([
-            ("census".to_owned(), names(&["age", "capital_gains"])),
-            ("prices".to_owned(), names(&["carat"])),
+            ("census".to_owned(), model(&["age", "capital_gains"], None)),
+            ("prices".to_owned(), model(&["carat"], None)),
         ]);
         let checked = |model: &str, column: &str| {
             let text = format!(
@@ -115,5 +140,37 @@ mod tests {
         assert!(error.contains("alert `a`") && error.contains("did you mean `capital_gains`"), "{error}");
         let error = checked("model='prices'", "age").unwrap_err();
         assert!(error.contains("`prices` has") && error.contains("carat"), "{error}");
+    }
+
+    fn model(columns: &[&str], why: Option<&str>) -> WatchedModel {
+        WatchedModel {
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            without_embeddings: why.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_rule_on_embeddings_of_models_without_them_tells_the_reason_of_each() {
+        let mut watched = BTreeMap::from([
+            ("census".to_owned(), model(&["age"], Some("only networks of texts; watch the columns"))),
+            ("mail".to_owned(), model(&["words"], Some("no `monitor.safetensors`; train it again"))),
+        ]);
+        let rule = "[[alert]]\nname='Topic'\nwhen={kind='drift',column='embedding'}\n";
+        let spec = parse_serve("serve.toml", rule).unwrap();
+        let checked = |watched: &BTreeMap<String, WatchedModel>| {
+            check(&spec.alert_rules[0], watched).map_err(|error| error.to_string())
+        };
+        let error = checked(&watched).unwrap_err();
+        assert!(
+            error.contains(
+                "alert `Topic`: no embeddings to compare with: census: only networks of texts; watch the columns. mail: no \
+                 `monitor.safetensors`; train it again"
+            ),
+            "{error}"
+        );
+        assert!(!error.contains("use one of"), "{error}");
+        // One model with embeddings is enough.
+        watched.insert("pictures".to_owned(), model(&["image brightness", "embedding"], None));
+        assert_eq!(checked(&watched), Ok(()));
     }
 }

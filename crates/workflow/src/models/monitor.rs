@@ -11,12 +11,13 @@ mod log;
 mod outcomes;
 mod reservoir;
 mod seal;
+mod series_table;
 
 pub use self::collect::{CollectedData, CollectionRequest};
 pub use self::embeddings::CollectedEmbeddings;
 pub use self::error_model::ErrorModel;
 pub use self::features::CollectedFeatures;
-pub use self::forecasts::{CollectedForecasts, ForecastRequest};
-pub use self::outcomes::{OutcomeRequest, OutcomeRows};
+pub use self::forecasts::CollectedForecasts;
+pub use self::outcomes::{OutcomeRows, OutcomeSource};
 pub(crate) use self::reservoir::sealed_embeddings;
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

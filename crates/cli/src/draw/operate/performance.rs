@@ -11,6 +11,8 @@ use crate::draw::numbers::{grouped, metric};
 const SHOWN: [&str; 4] = ["accuracy", "roc_auc", "mae", "rmse"];
 /// Metrics of the table of forecasts.
 const SHOWN_OF_FORECASTS: [&str; 4] = ["mae", "rmse", "mase", "coverage"];
+/// Alerts that a chunk names; further ones are counted.
+const ALERTS: usize = 3;
 /// Steps ahead in the table, evenly chosen.
 const STEPS: usize = 12;
 /// Series in the table.
@@ -103,32 +105,77 @@ fn of_forecast(metrics: &IndexMap<String, f64>) -> impl Iterator<Item = String> 
 fn row(chunk: &ChunkPerformance, names: &[&str], estimates: bool) -> Vec<String> {
     let number = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), metric);
     let mut cells = vec![chunk.key.clone(), grouped(chunk.rows), grouped(chunk.labelled)];
-    let mut alerts = Vec::new();
     for name in names {
         let own = chunk.metrics.get(*name).copied().unwrap_or_default();
         cells.push(number(own.realised));
         cells.extend(estimates.then(|| number(own.estimate)));
         cells.push(range(&own));
-        alerts.extend(alert(name, &own));
     }
-    cells.push(alerts.join(", "));
+    cells.push(alerts(chunk, names));
     cells
 }
 
-/// Metric outside of its expected range, with the value that is: the realised one, the estimate, or both.
-fn alert(name: &str, own: &MetricEstimate) -> Option<String> {
+/// All metrics outside of their expected range, those with columns first; of many the first and the number of the others.
+fn alerts(chunk: &ChunkPerformance, names: &[&str]) -> String {
+    let (shown, others): (Vec<_>, Vec<_>) = chunk.alerts().partition(|(name, _)| names.contains(name));
+    let mut all: Vec<String> = shown.into_iter().chain(others).map(|(name, own)| alert(name, own)).collect();
+    let further = all.len().saturating_sub(ALERTS);
+    if further > 0 {
+        all.truncate(ALERTS);
+        all.push(format!("{further} more"));
+    }
+    all.join(", ")
+}
+
+/// Name of a metric with the value that is outside: the realised one, the estimate, or both.
+fn alert(name: &str, own: &MetricEstimate) -> String {
     let which = match (own.realised_alert, own.alert) {
         (true, true) => "realised and estimated",
         (true, false) => "realised",
-        (false, true) => "estimated",
-        (false, false) => return None,
+        _ => "estimated",
     };
-    Some(format!("{name} ({which})"))
+    format!("{name} ({which})")
 }
 
 fn range(own: &MetricEstimate) -> String {
     match (own.lower_threshold, own.upper_threshold) {
         (Some(lower), Some(upper)) => format!("{} to {}", metric(lower), metric(upper)),
         _ => "-".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(alerts: &[(&str, bool, bool)]) -> ChunkPerformance {
+        let metric = |(name, realised_alert, alert): &(&str, bool, bool)| {
+            let own = MetricEstimate {
+                realised_alert: *realised_alert,
+                alert: *alert,
+                ..MetricEstimate::default()
+            };
+            ((*name).to_owned(), own)
+        };
+        ChunkPerformance {
+            key: "[0:9]".to_owned(),
+            rows: 10,
+            labelled: 10,
+            metrics: alerts.iter().map(metric).collect(),
+        }
+    }
+
+    #[test]
+    fn a_chunk_names_the_alerts_of_metrics_without_columns_too() {
+        let cell = |alerts: &[(&str, bool, bool)]| row(&chunk(alerts), &["accuracy"], true).pop().unwrap();
+        assert_eq!(cell(&[("f1", false, false), ("accuracy", false, false)]), "");
+        // The table has no column of f1.
+        assert_eq!(cell(&[("f1", true, false), ("accuracy", false, false)]), "f1 (realised)");
+        assert_eq!(
+            cell(&[("f1", true, true), ("accuracy", false, true)]),
+            "accuracy (estimated), f1 (realised and estimated)"
+        );
+        let many = ["roc_auc", "f1", "precision", "recall", "accuracy"].map(|name| (name, true, false));
+        assert_eq!(cell(&many), "accuracy (realised), roc_auc (realised), f1 (realised), 2 more");
     }
 }

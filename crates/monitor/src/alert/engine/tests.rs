@@ -356,6 +356,36 @@ fn a_column_without_a_verdict_has_its_reason() {
 }
 
 #[test]
+fn a_rule_on_embeddings_tells_what_makes_a_model_have_them() {
+    let condition = AlertCondition::Drift { scope: DriftScope::Column("embedding".to_owned()) };
+    let mut bench = Bench::new(vec![AlertRule::new("Topic", condition, 0.0)]);
+    let mut samples = MetricSamples::default();
+    for (model, rows) in [("columns", 0.0), ("texts", 0.0)] {
+        samples.add("cupola_model_loaded", &[("model", model), ("version", "1")], 1.0);
+        samples.add("cupola_monitor_rows", &[("model", model), ("version", "1")], rows);
+    }
+    samples.add("cupola_monitor_embedding_rows", &[("model", "texts"), ("version", "1")], 0.0);
+    bench.step(15, &samples);
+    let reasons = bench.engine.health()[0].reasons.clone();
+    // Rows do not help a model without embeddings.
+    assert!(reasons[0].starts_with("columns: no embeddings to compare with: training"), "{reasons:?}");
+    assert!(reasons[0].contains("texts or pictures") && reasons[0].contains("data.example"), "{reasons:?}");
+    assert!(reasons[0].contains("`embeddings.why` of GET /v1/models/columns/monitor"), "{reasons:?}");
+    assert_eq!(reasons[1], "texts: no rows yet");
+    let mut samples = MetricSamples::default();
+    for model in ["columns", "texts"] {
+        samples.add("cupola_model_loaded", &[("model", model), ("version", "1")], 1.0);
+        samples.add("cupola_monitor_rows", &[("model", model), ("version", "1")], 40.0);
+        samples.add("cupola_monitor_missing_share", &[("model", model), ("column", "words")], 0.0);
+    }
+    samples.add("cupola_monitor_embedding_rows", &[("model", "texts"), ("version", "1")], 40.0);
+    bench.step(15, &samples);
+    let reasons = bench.engine.health()[0].reasons.clone();
+    assert!(reasons[0].starts_with("columns: no embeddings to compare with: training"), "{reasons:?}");
+    assert!(reasons[1].starts_with("texts: 40 embedded rows are too few"), "{reasons:?}");
+}
+
+#[test]
 fn a_resolved_alert_tells_the_value_that_ended_it_and_a_missing_one_ends_none() {
     let condition = AlertCondition::Drift { scope: DriftScope::Column("x".to_owned()) };
     let rule = AlertRule { model: Some("m".to_owned()), ..AlertRule::new("Drift", condition, 0.0) };

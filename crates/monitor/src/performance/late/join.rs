@@ -50,12 +50,16 @@ pub struct LateCounts {
     pub steps: u64,
     /// Steps with a value.
     pub joined: u64,
+    /// Steps of series that the table of values does not have at all.
+    pub absent: u64,
     /// Steps after the last value of their series.
     pub pending: u64,
     /// Steps without a value before the last value of their series.
     pub gaps: u64,
     /// Series of the forecasts.
     pub series: u64,
+    /// Series of the forecasts that the table of values does not have at all.
+    pub absent_series: u64,
     /// Series of the forecasts without any value.
     pub series_without_values: u64,
     /// Rows with series, time and value.

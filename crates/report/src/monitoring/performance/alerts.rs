@@ -3,11 +3,11 @@
 use super::{PerformancePage, PerformanceValue};
 use crate::text::several;
 
-/// Number of chunks in which a metric is outside of its thresholds.
+/// Number of chunks in which the realised value or the estimate of a metric is outside of its thresholds, which is bold in the
+/// table.
 fn alerts(page: &PerformancePage) -> usize {
-    let outside = |at: &usize| {
-        page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(PerformanceValue::alert))
-    };
+    let alert = |own: &PerformanceValue| own.realised_alert || own.estimate_alert;
+    let outside = |at: &usize| page.metrics.iter().any(|metric| metric.values.get(*at).is_some_and(alert));
     (0..page.chunks.len()).filter(outside).count()
 }
 
@@ -22,4 +22,35 @@ pub(super) fn alert_count(page: &PerformancePage) -> String {
         alerts(page),
         page.chunks.len()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::performance::{PerformanceChunk, PerformanceMetric};
+
+    #[test]
+    fn an_estimate_outside_counts_beside_a_realised_value_within() {
+        let value = |realised_alert, estimate_alert| PerformanceValue {
+            realised: Some(0.9),
+            estimate: Some(0.7),
+            realised_alert,
+            estimate_alert,
+            ..PerformanceValue::default()
+        };
+        let metric = |name: &str, values: [(bool, bool); 3]| PerformanceMetric {
+            name: name.to_owned(),
+            values: values.map(|(realised, estimate)| value(realised, estimate)).to_vec(),
+        };
+        let page = PerformancePage {
+            reference: Some("holdout.csv".to_owned()),
+            chunks: vec![PerformanceChunk::default(); 3],
+            metrics: vec![
+                metric("accuracy", [(false, false), (false, true), (false, false)]),
+                metric("f1", [(false, false), (true, false), (true, false)]),
+            ],
+            ..PerformancePage::default()
+        };
+        assert_eq!(alerts(&page), 2);
+    }
 }

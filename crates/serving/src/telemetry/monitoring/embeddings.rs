@@ -23,7 +23,7 @@ pub(super) use self::worker::EmbeddingWorker;
 use super::settings::MonitorSettings;
 
 /// Name of the column under which metrics and rules of alerts have the verdict.
-pub(super) const COLUMN: &str = "embedding";
+pub(super) const COLUMN: &str = cupola_monitor::alert::EMBEDDING_COLUMN;
 /// Largest weights that are held a second time while rows are embedded.
 const MOST_WEIGHTS: u64 = 1 << 30;
 
@@ -51,18 +51,19 @@ impl EmbeddingMonitor {
         began: i64,
     ) -> Result<Self, String> {
         if !settings.embeddings {
-            return Err("`embeddings = false` in `[monitor]` of the server's config".to_owned());
+            return Err("`embeddings = false` in `[monitor]` of the server's config; leave it out".to_owned());
         }
         if !Embedder::suits(&model.plan) {
             return Err(
-                "only models that read texts or pictures row by row have watched embeddings".to_owned()
+                "only networks that read texts or pictures row by row have watched embeddings; watch the columns instead"
+                    .to_owned()
             );
         }
         // An embedding depends on all inputs.
         let mut inputs = model.signature.inputs.iter().map(|input| &input.name);
         if let Some(name) = inputs.find(|name| settings.exclude.contains(name)) {
             return Err(format!(
-                "`{name}` is excluded in `[monitor]`, and an embedding depends on all inputs"
+                "`{name}` is excluded in `[monitor]`, and an embedding depends on all inputs; take it out of `exclude`"
             ));
         }
         let weights = std::fs::metadata(package.path.join("model.safetensors")).map_or(0, |file| file.len());

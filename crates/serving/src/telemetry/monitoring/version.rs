@@ -75,6 +75,11 @@ impl VersionMonitor {
         layout.columns.iter().map(SketchColumn::label).chain(embedding).collect()
     }
 
+    /// Reason why the embeddings are not watched, with the remedy; `None` if they are.
+    pub(crate) fn without_embeddings(&self) -> Option<&str> {
+        self.embeddings.as_ref().err().map(String::as_str)
+    }
+
     /// Embeds the sampled rows that are due.
     pub(super) fn measure_embeddings(&self) {
         if let Ok(embeddings) = &self.embeddings {

@@ -6,21 +6,11 @@ use cupola_runtime::IntervalRequest;
 use cupola_spec::Source;
 
 use super::log::{TIME, files_of, milliseconds};
-use super::outcomes::{other_requests, own_rows, requests};
+use super::outcomes::{OutcomeSource, other_requests, own_rows, requests};
+use super::series_table::missing_target;
 use crate::error::Error;
 use crate::models::inference::{InputRows, LoadedModel};
 use crate::session::Session;
-
-/// Forecasts and values to collect.
-#[derive(Debug, Clone, Copy)]
-pub struct ForecastRequest<'a> {
-    /// Prediction log, or rows of the series, of which each window is predicted.
-    pub data: &'a str,
-    /// Table with the values of the series; `None` for those of the data, if it is not a log.
-    pub targets: Option<&'a str>,
-    /// Target; `None` for the first.
-    pub target: Option<&'a str>,
-}
 
 /// Forecasts of a model, and values of its series.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -82,11 +72,11 @@ impl Session<'_> {
     pub fn collect_forecasts(
         &self,
         model: &mut LoadedModel,
-        request: ForecastRequest<'_>,
+        source: OutcomeSource<'_>,
     ) -> Result<Option<CollectedForecasts>, Error> {
         let package = model.predictor.package.clone();
         let plan = &package.plan;
-        let Some(target) = forecast_target(plan, request.target) else { return Ok(None) };
+        let Some(target) = forecast_target(plan, source.target) else { return Ok(None) };
         let signature = package.signature.outputs.iter().find(|own| own.name == target.name);
         let mut found = CollectedForecasts {
             target: target.name.to_owned(),
@@ -96,12 +86,12 @@ impl Session<'_> {
             frequency: signature.and_then(|own| own.frequency.clone()),
             ..CollectedForecasts::default()
         };
-        let own = if let Some(log) = self.read_log(request.data, plan, target.name)? {
+        let own = if let Some(log) = self.read_log(source.data, plan, target.name)? {
             found.logged = true;
             found.read_log(plan, log, model.package.manifest.version)?;
             None
         } else {
-            let rows = self.read_rows(&Source::One(request.data.to_owned()), plan)?;
+            let rows = self.read_rows(&Source::One(source.data.to_owned()), plan)?;
             found.predict(model, &rows, target.name)?;
             Some(rows)
         };
@@ -111,24 +101,14 @@ impl Session<'_> {
             .any(|own| own.bounds.is_some())
             .then(|| plan.uncertainty.as_ref().map(|own| own.coverage))
             .flatten();
-        let rows = match (request.targets, own) {
-            (Some(targets), _) => Some(self.read_series(targets, plan, target.column)?),
-            (None, own) => own,
+        let table = match (source.targets, own) {
+            (Some(targets), _) => Some((self.read_series(targets, plan, target.column)?, targets)),
+            (None, own) => own.map(|own| (own, source.data)),
         };
-        if let Some(rows) = rows {
-            found.values = values(plan, &rows, target.column)?;
+        if let Some((rows, table)) = table {
+            found.values = values(plan, &rows, target.column, table)?;
         }
         Ok(Some(found))
-    }
-
-    /// Rows of the series of a model, of which only key, time and `column` have to be there.
-    pub(super) fn read_series(&self, source: &str, plan: &Plan, column: &str) -> Result<InputRows, Error> {
-        let order = plan.series.as_ref();
-        let named = order.into_iter().flat_map(|order| order.keys.iter().chain(&order.time));
-        let wanted: Vec<&str> = named.map(String::as_str).chain([column]).collect();
-        self.read_rows_with(&Source::One(source.to_owned()), plan, &|frame| {
-            wanted.iter().all(|name| plan.derive.needs(name).is_some() || frame.get(name).is_some())
-        })
     }
 
     /// Prediction log with the lists of a forecast; `None` for any other source.
@@ -232,12 +212,12 @@ fn lists(prediction: Prediction) -> (Vec<f64>, Option<[Vec<f64>; 2]>) {
     (list(prediction.value), bounds)
 }
 
-/// Values of a column of the table of a series.
-fn values(plan: &Plan, rows: &InputRows, column: &str) -> Result<Vec<ActualValue>, Error> {
+/// Values of a column of the table of a series, which came from the source `table`.
+fn values(plan: &Plan, rows: &InputRows, column: &str, table: &str) -> Result<Vec<ActualValue>, Error> {
     let explained = |error| crate::models::inference::explained(error, plan, &rows.origin);
     let points = plan.series_points(&rows.frame, Some(column)).map_err(explained)?.unwrap_or_default();
     let Some(target) = &points.target else {
-        return Err(Error::NoLateColumn { column: column.to_owned() });
+        return Err(missing_target(column, table, &rows.frame, plan));
     };
     let each = points.keys.into_iter().zip(points.times).enumerate();
     let value = |(row, (series, time)): (usize, (Option<Vec<String>>, f64))| {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use cupola_monitor::late::LateCounts;
+use cupola_monitor::late::{LateCounts, UnmatchedSeries};
 use cupola_prep::{Column, Frame, Plan};
 
+use super::series_table::missing_target;
 use crate::error::Error;
+use crate::models::inference::{InputRows, explained};
 use crate::session::Session;
 
 /// Rows that windows end at.
@@ -30,6 +32,23 @@ fn text(column: &Column, row: usize) -> Option<String> {
     column.text(row).map(std::borrow::Cow::into_owned)
 }
 
+/// Fate of the windows that targets were looked for.
+pub(super) struct JoinedWindows {
+    pub counts: LateCounts,
+    /// Series of the windows and of the table without a counterpart.
+    pub unmatched: UnmatchedSeries,
+}
+
+/// Targets of a table by series and time.
+#[derive(Default)]
+struct LateTable {
+    values: HashMap<Place, String>,
+    /// Time of the last target of each series.
+    last: HashMap<Vec<String>, f64>,
+    /// Series with a row, with a target or without one.
+    series: BTreeSet<Vec<String>>,
+}
+
 impl Session<'_> {
     /// Fills in the targets of windows from a table of their series. A target that is known already is replaced.
     ///
@@ -41,7 +60,7 @@ impl Session<'_> {
         source: &str,
         target: &str,
         targets: &mut [Option<String>],
-    ) -> Result<LateCounts, Error> {
+    ) -> Result<JoinedWindows, Error> {
         let WindowRows { plan, frame, ends } = *windows;
         if plan.window().is_none() {
             return Err(Error::NoSeries { target: target.to_owned() });
@@ -52,63 +71,77 @@ impl Session<'_> {
         let points = plan.series_points(frame, None)?.ok_or_else(no_time)?;
         let rows = self.read_series(source, plan, column)?;
         let mut counts = LateCounts::default();
-        let (known, series) = known(plan, &rows.frame, column, &mut counts)?;
-        let (mut own, mut empty) = (BTreeSet::new(), BTreeSet::new());
+        let table = LateTable::read(plan, &rows, [column, source], &mut counts)?;
+        let mut predicted = BTreeSet::new();
         for (row, target) in ends.iter().zip(targets) {
             let (key, time) = (points.keys[*row].clone(), points.times[*row]);
-            if let Some(key) = &key {
-                own.insert(key.clone());
-                if !series.contains_key(key) {
-                    empty.insert(key.clone());
-                }
-            }
-            let last = key.as_ref().and_then(|key| series.get(key)).copied();
-            counts.steps += 1;
-            match place(key, time).and_then(|place| known.get(&place)) {
-                Some(value) => {
-                    counts.joined += 1;
-                    *target = Some(value.clone());
-                }
-                None if last.is_none_or(|last| time > last) => counts.pending += 1,
-                None => counts.gaps += 1,
+            predicted.extend(key.clone());
+            if let Some(value) = table.find(key, time, &mut counts) {
+                *target = Some(value);
             }
         }
+        let unmatched = UnmatchedSeries::between(&predicted, &table.series);
         counts.forecasts = counts.steps;
-        (counts.series, counts.series_without_values) = (own.len() as u64, empty.len() as u64);
-        Ok(counts)
+        counts.series = predicted.len() as u64;
+        counts.absent_series = unmatched.predicted.len() as u64;
+        counts.series_without_values =
+            predicted.iter().filter(|key| !table.last.contains_key(*key)).count() as u64;
+        Ok(JoinedWindows { counts, unmatched })
     }
 }
 
-/// Targets by series and time, and the time of the last target of each series.
-type KnownTargets = (HashMap<Place, String>, HashMap<Vec<String>, f64>);
-
-fn known(plan: &Plan, frame: &Frame, column: &str, counts: &mut LateCounts) -> Result<KnownTargets, Error> {
-    let points = plan.series_points(frame, Some(column))?.unwrap_or_default();
-    let Some(target) = &points.target else {
-        return Err(Error::NoLateColumn { column: column.to_owned() });
-    };
-    let (mut known, mut last) = (HashMap::new(), HashMap::new());
-    let mut newest: HashMap<Vec<String>, f64> = HashMap::new();
-    for (row, (key, time)) in points.keys.into_iter().zip(points.times).enumerate() {
-        let Some((series, place)) = key.clone().zip(place(key, time)) else {
-            counts.incomplete += 1;
-            continue;
+impl LateTable {
+    /// Reads the rows of a source. `column` is that of the target.
+    fn read(
+        plan: &Plan,
+        rows: &InputRows,
+        [column, source]: [&str; 2],
+        counts: &mut LateCounts,
+    ) -> Result<Self, Error> {
+        let points = plan.series_points(&rows.frame, Some(column));
+        let points = points.map_err(|error| explained(error, plan, &rows.origin))?.unwrap_or_default();
+        let Some(target) = &points.target else {
+            return Err(missing_target(column, source, &rows.frame, plan));
         };
-        let before = newest.entry(series.clone()).or_insert(f64::NEG_INFINITY);
-        counts.unordered += u64::from(time < *before);
-        *before = before.max(time);
-        let Some(value) = text(target, row) else {
-            counts.incomplete += 1;
-            continue;
-        };
-        counts.values += 1;
-        let last = last.entry(series).or_insert(time);
-        *last = last.max(time);
-        match known.insert(place, value.clone()) {
-            Some(before) if before == value => counts.repeated += 1,
-            Some(_) => counts.contradicting += 1,
-            None => {}
+        let mut table = Self::default();
+        let mut newest: HashMap<Vec<String>, f64> = HashMap::new();
+        for (row, (key, time)) in points.keys.into_iter().zip(points.times).enumerate() {
+            let Some((series, place)) = key.clone().zip(place(key, time)) else {
+                counts.incomplete += 1;
+                continue;
+            };
+            let before = newest.entry(series.clone()).or_insert(f64::NEG_INFINITY);
+            counts.unordered += u64::from(time < *before);
+            *before = before.max(time);
+            let Some(value) = text(target, row) else {
+                counts.incomplete += 1;
+                continue;
+            };
+            counts.values += 1;
+            let last = table.last.entry(series).or_insert(time);
+            *last = last.max(time);
+            match table.values.insert(place, value.clone()) {
+                Some(before) if before == value => counts.repeated += 1,
+                Some(_) => counts.contradicting += 1,
+                None => {}
+            }
         }
+        table.series = newest.into_keys().collect();
+        Ok(table)
     }
-    Ok((known, last))
+
+    /// Target of a series at a time, counted by its fate.
+    fn find(&self, key: Option<Vec<String>>, time: f64, counts: &mut LateCounts) -> Option<String> {
+        let last = key.as_ref().and_then(|key| self.last.get(key));
+        let is_absent = key.as_ref().is_some_and(|key| !key.is_empty() && !self.series.contains(key));
+        counts.steps += 1;
+        let found = place(key, time).and_then(|place| self.values.get(&place));
+        match found {
+            Some(_) => counts.joined += 1,
+            None if is_absent => counts.absent += 1,
+            None if last.is_none_or(|last| time > *last) => counts.pending += 1,
+            None => counts.gaps += 1,
+        }
+        found.cloned()
+    }
 }

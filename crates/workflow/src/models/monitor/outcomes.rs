@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use cupola_monitor::late::LateCounts;
-use cupola_prep::{Column, Examples, Frame, OutputColumn, Plan, PredictedValue, Predictions};
+use cupola_monitor::late::{LateCounts, UnmatchedSeries};
+use cupola_prep::{Column, Examples, Frame, OutputColumn, Plan, PredictedValue, Predictions, Signature};
 use cupola_spec::{Block, Source};
 
 use super::late::WindowRows;
 use super::log::{TIME, files_of, milliseconds};
 use crate::error::Error;
-use crate::models::inference::LoadedModel;
+use crate::models::inference::{InputRows, LoadedModel};
 use crate::session::Session;
 
 /// Columns of a prediction log, as the server writes it.
@@ -17,17 +17,15 @@ const REQUEST: &str = "cupola_request";
 const ROW: &str = "cupola_row";
 const VERSION: &str = "cupola_version";
 
-/// Rows to collect with their predictions.
+/// Predictions of one target, and where its values come from.
 #[derive(Debug, Clone, Copy)]
-pub struct OutcomeRequest<'a> {
-    /// Source, as in a config.
+pub struct OutcomeSource<'a> {
+    /// Prediction log, or rows that the model predicts: a source as in a config.
     pub data: &'a str,
+    /// Table of the series with the values that arrived since, for forecasts and windows; `None` for those of the data.
+    pub targets: Option<&'a str>,
     /// Target; `None` for the first.
     pub target: Option<&'a str>,
-    /// `true` to collect the inputs of a regression too.
-    pub inputs: bool,
-    /// Table with the targets of windows, joined by series and time; `None` for those of the data itself.
-    pub targets: Option<&'a str>,
 }
 
 /// Predictions of one target, row by row, and the targets that the source has.
@@ -59,11 +57,13 @@ pub struct OutcomeRows {
     pub inputs_error: Option<String>,
     /// Counts of the targets that were joined by series and time; `None` without a table of them.
     pub late: Option<LateCounts>,
+    /// Series of the rows and of this table without a counterpart.
+    pub unmatched: UnmatchedSeries,
 }
 
 impl Session<'_> {
-    /// Rows of a source with the predictions of a target: those of a prediction log, or else of the model. The first target
-    /// if none is named.
+    /// Rows of a source with the predictions of a target: those of a prediction log, or else of the model. With `inputs`,
+    /// those of a regression too.
     ///
     /// # Errors
     /// Sources that cannot be read, rows that do not fit the plan, [`Error::UnknownTarget`], [`Error::RankingOutcomes`],
@@ -71,53 +71,40 @@ impl Session<'_> {
     pub fn collect_outcomes(
         &self,
         model: &mut LoadedModel,
-        request: OutcomeRequest<'_>,
+        source: OutcomeSource<'_>,
+        inputs: bool,
     ) -> Result<OutcomeRows, Error> {
-        let OutcomeRequest { data, target, inputs, targets } = request;
-        let signature = model.predictor.package.signature.clone();
-        let found = signature.outputs.iter().find(|own| target.is_none_or(|name| own.name == name));
-        let output = found.ok_or_else(|| Error::UnknownTarget {
-            target: target.unwrap_or_default().to_owned(),
-            known: signature.outputs.iter().map(|own| own.name.clone()).collect::<Vec<_>>().join(", "),
-        })?;
-        if output.orders.is_some() {
-            return Err(Error::RankingOutcomes { target: output.name.clone() });
-        }
-        let plan = model.predictor.package.plan.clone();
-        let mut rows = self.read_rows(&Source::One(files_of(data)), &plan)?;
-        let classes = classes(output);
-        let mut outcome = OutcomeRows { target: output.name.clone(), classes, ..OutcomeRows::default() };
-        let logged = format!("cupola_prediction_{}", output.name);
-        outcome.logged = rows.frame.get(&logged).is_some();
-        if outcome.logged {
-            let own = own_rows(&rows.frame, model.package.manifest.version);
-            outcome.other_versions = rows.frame.rows() - own.len();
-            outcome.other_requests = other_requests(&rows.frame, &own);
-            rows.frame = rows.frame.take(&own);
-            outcome.read_logged(&rows.frame, &logged);
-        } else {
-            let predictions = model.predict(&rows)?;
-            outcome.read_predictions(&predictions);
-        }
-        let count = outcome.predicted.len();
-        outcome.read_keys(&rows.frame, count);
+        let package = model.predictor.package.clone();
+        let plan = &package.plan;
+        let output = output(&package.signature, source.target)?;
+        let mut rows = self.read_rows(&Source::One(files_of(source.data)), plan)?;
+        let mut outcome =
+            OutcomeRows { target: output.name.clone(), classes: classes(output), ..OutcomeRows::default() };
+        outcome.read_rows(model, &mut rows)?;
         if inputs && outcome.classes.is_empty() {
-            outcome.read_inputs(&rows.frame, &plan);
+            outcome.read_inputs(&rows.frame, plan);
         }
-        // The target of a window is that of the row that it ends at, which a log does not have.
-        let ends = if outcome.logged { None } else { plan.window_ends(&rows.frame)? };
-        let ends = ends.unwrap_or_else(|| (0..rows.frame.rows()).collect());
-        let has_targets = ends.len() == count && !(outcome.logged && plan.window().is_some());
-        outcome.targets = match rows.frame.get(&output.name).filter(|_| has_targets) {
-            Some(column) => ends.iter().map(|row| text(column, *row)).collect(),
-            None => vec![None; count],
-        };
-        if let Some(targets) = targets {
-            let windows = WindowRows { plan: &plan, frame: &rows.frame, ends: &ends };
-            outcome.late = Some(self.join_late(&windows, targets, &output.name, &mut outcome.targets)?);
+        let ends = outcome.read_targets(&rows.frame, plan)?;
+        if let Some(table) = source.targets {
+            let windows = WindowRows { plan, frame: &rows.frame, ends: &ends };
+            let joined = self.join_late(&windows, table, &output.name, &mut outcome.targets)?;
+            (outcome.late, outcome.unmatched) = (Some(joined.counts), joined.unmatched);
         }
         Ok(outcome)
     }
+}
+
+/// Output of a target, the first one if none is named.
+fn output<'a>(signature: &'a Signature, target: Option<&str>) -> Result<&'a OutputColumn, Error> {
+    let found = signature.outputs.iter().find(|own| target.is_none_or(|name| own.name == name));
+    let output = found.ok_or_else(|| Error::UnknownTarget {
+        target: target.unwrap_or_default().to_owned(),
+        known: signature.outputs.iter().map(|own| own.name.clone()).collect::<Vec<_>>().join(", "),
+    })?;
+    if output.orders.is_some() {
+        return Err(Error::RankingOutcomes { target: output.name.clone() });
+    }
+    Ok(output)
 }
 
 /// Classes of a target, of two the positive one last.
@@ -160,6 +147,38 @@ fn text(column: &Column, row: usize) -> Option<String> {
 }
 
 impl OutcomeRows {
+    /// Reads the predictions of a log, or lets the model predict. Of a log, `rows` keeps those of the model's version.
+    fn read_rows(&mut self, model: &mut LoadedModel, rows: &mut InputRows) -> Result<(), Error> {
+        let logged = format!("cupola_prediction_{}", self.target);
+        self.logged = rows.frame.get(&logged).is_some();
+        if self.logged {
+            let own = own_rows(&rows.frame, model.package.manifest.version);
+            self.other_versions = rows.frame.rows() - own.len();
+            self.other_requests = other_requests(&rows.frame, &own);
+            rows.frame = rows.frame.take(&own);
+            self.read_logged(&rows.frame, &logged);
+        } else {
+            let predictions = model.predict(rows)?;
+            self.read_predictions(&predictions);
+        }
+        self.read_keys(&rows.frame);
+        Ok(())
+    }
+
+    /// Reads the targets that the rows have. Returns the row that belongs to each prediction: of a window the one that it
+    /// ends at, whose target it has. A log does not have it.
+    fn read_targets(&mut self, frame: &Frame, plan: &Plan) -> Result<Vec<usize>, Error> {
+        let ends = if self.logged { None } else { plan.window_ends(frame)? };
+        let ends = ends.unwrap_or_else(|| (0..frame.rows()).collect());
+        let count = self.predicted.len();
+        let has_targets = ends.len() == count && !(self.logged && plan.window().is_some());
+        self.targets = match frame.get(&self.target).filter(|_| has_targets) {
+            Some(column) => ends.iter().map(|row| text(column, *row)).collect(),
+            None => vec![None; count],
+        };
+        Ok(ends)
+    }
+
     fn read_logged(&mut self, frame: &Frame, prediction: &str) {
         let rows = frame.rows();
         let column = frame.get(prediction);
@@ -204,7 +223,8 @@ impl OutcomeRows {
         }
     }
 
-    fn read_keys(&mut self, frame: &Frame, count: usize) {
+    fn read_keys(&mut self, frame: &Frame) {
+        let count = self.predicted.len();
         if frame.rows() != count {
             return;
         }

@@ -7,6 +7,7 @@ use cupola_operate::{
     PerformanceRequest, ServiceLogRequest, measure_performance, performance_page, read_service_log,
 };
 use cupola_registry::{Home, Package, Reference, write_file};
+use cupola_workflow::OutcomeSource;
 
 use super::write_files;
 use crate::args::MonitorPerformanceArgs;
@@ -19,11 +20,13 @@ pub fn show(home: &Home, ui: Ui, args: &MonitorPerformanceArgs) -> Result<()> {
     }
     let request = PerformanceRequest {
         model: args.model.selection(),
-        data: args.data.as_deref().unwrap_or_default(),
+        source: OutcomeSource {
+            data: args.data.as_deref().unwrap_or_default(),
+            targets: args.targets.as_deref(),
+            target: args.target.as_deref(),
+        },
         reference: args.reference.as_deref(),
         feedback: args.feedback.clone().unwrap_or_else(|| home.root().join("feedback")),
-        targets: args.targets.as_deref(),
-        target: args.target.as_deref(),
         chunking: args.chunks.parse().map_err(cupola_operate::Error::Monitor)?,
     };
     let progress = CollectionProgress::new(ui);
