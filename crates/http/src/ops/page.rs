@@ -56,6 +56,8 @@ async fn page() -> impl IntoResponse {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeSet;
+
     use super::PAGE;
 
     #[test]
@@ -79,5 +81,26 @@ pub(super) mod tests {
         ] {
             assert!(!page.contains(sink), "{sink}");
         }
+        assert_eq!(declared_twice(page), Vec::<&str>::new(), "a browser refuses the whole script");
+    }
+
+    /// Names that the files of a page declare more than once at the top of their joined script.
+    fn declared_twice(page: &str) -> Vec<&str> {
+        let keywords = ["const ", "let ", "class ", "function ", "async function "];
+        let declared = page.lines().filter_map(|line| {
+            let rest = keywords.iter().find_map(|keyword| line.strip_prefix(keyword))?;
+            let end = rest.find(|letter: char| !letter.is_alphanumeric() && !"_$".contains(letter))?;
+            Some(&rest[..end]).filter(|name| !name.is_empty())
+        });
+        let mut seen = BTreeSet::new();
+        declared.filter(|name| !seen.insert(*name)).collect()
+    }
+
+    #[test]
+    fn a_name_that_two_files_declare_is_found() {
+        let page = "const $ = 1;\nconst short = value => value;\n  const short = 2;\nlet turn = 0;\n";
+        assert_eq!(declared_twice(page), Vec::<&str>::new());
+        let page = format!("{page}async function turn() {{}}\nfunction $() {{}}\n");
+        assert_eq!(declared_twice(&page), ["turn", "$"]);
     }
 }

@@ -2,8 +2,8 @@
 const EVERY = 10000;
 const percent = value => value === null || value === undefined ? "" : `${(100 * value).toFixed(value < .1 ? 1 : 0)} %`;
 const seconds = value => value === null || value === undefined ? "–" : value < 1 ? `${(1000 * value).toPrecision(3)} ms` : `${value.toPrecision(3)} s`;
-const fixed = value => value === null || value === undefined ? "" : value.toFixed(3);
-const short = value => value === null || value === undefined ? "–" : String(Number(value.toPrecision(3)));
+const rounded = value => value === null || value === undefined ? "–" : String(Number(value.toPrecision(3)));
+const fixed = value => value === null || value === undefined ? "" : value < 100 ? value.toFixed(3) : rounded(value);
 const VERDICTS = { drift: ["drift", "flag bad"], stable: ["stable", "flag"], few_rows: ["too few rows", "flag unknown"], no_reference: ["no reference", "flag unknown"] };
 const flag = verdict => el("span", { className: VERDICTS[verdict][1], textContent: VERDICTS[verdict][0] });
 let timer = null, turn = 0;
@@ -26,7 +26,7 @@ function figures(window) {
     [String(window.rows), "rows observed"], [percent(window.observed_share) || "–", "of the answered requests observed"],
   ];
   $("figures").replaceChildren(...all.map(([value, name]) => el("div", {}, el("strong", { textContent: value }), el("span", { textContent: name }))));
-  $("span").textContent = `${time(window.began)} to ${time(window.ended)}${window.windows > 1 ? `, ${window.windows} windows` : ""}`;
+  $("span").textContent = `${period(window.began, window.ended, " to ")}${window.windows > 1 ? `, ${window.windows} windows` : ""}`;
 }
 
 function past(history) {
@@ -41,10 +41,10 @@ function past(history) {
   $("plots").replaceChildren(...plots);
   const header = ["window", "requests", "errors", "p50", "p95", "p99", "rows", "drifted"];
   const rows = [...history].reverse().map(w => [
-    `${time(w.began)} – ${time(w.ended)}`, w.requests, w.client_errors + w.server_errors, seconds(w.seconds.p50), seconds(w.seconds.p95), seconds(w.seconds.p99), w.rows,
+    period(w.began, w.ended), w.requests, w.client_errors + w.server_errors, seconds(w.seconds.p50), seconds(w.seconds.p95), seconds(w.seconds.p99), w.rows,
     w.drift.judged ? `${w.drift.drifted} of ${w.drift.judged}` : VERDICTS[w.drift.verdict][0],
   ]);
-  $("windows").replaceChildren(tableOf(header, rows));
+  $("windows").replaceChildren(tableOf(header, rows, 500, 0, header.slice(1)));
 }
 
 // Share of missing values, with that of the training where the two differ.
@@ -61,13 +61,14 @@ function drift(report) {
   const row = column => {
     const shares = distribution(column);
     const label = column.class === undefined ? column.name : `${column.name} = ${column.class}`;
-    const score = column.method === undefined ? "" : `${column.method} ${short(column.score)}, limit ${short(column.threshold)}`;
-    const numbers = [...(chosen ? [score] : []), fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), missing(column), percent(column.outside)];
-    return el("tr", {}, el("td", { textContent: label, title: label }), el("td", { textContent: column.role }), el("td", {}, flag(column.verdict)),
+    const score = column.method === undefined ? [] : [rounded(column.score), el("small", { textContent: `${column.method}, limit ${rounded(column.threshold)}` })];
+    const numbers = [fixed(column.psi), fixed(column.jensen_shannon), fixed(column.kolmogorov_smirnov), fixed(column.wasserstein), missing(column), percent(column.outside)];
+    return el("tr", {}, el("td", { textContent: label, title: label }), el("td", { className: "role", textContent: column.role }), el("td", {}, flag(column.verdict)),
+      ...(chosen ? [el("td", { className: "number score" }, ...score)] : []),
       ...numbers.map(text => el("td", { className: "number", textContent: text })), el("td", {}, ...(shares ? [bars(shares)] : [])));
   };
-  const number = at => at > 2 && at < names.length - 1 ? "number" : "";
-  const head = el("thead", {}, el("tr", {}, ...names.map((name, at) => el("th", { textContent: name, className: number(at) }))));
+  const style = at => at === 1 ? "role" : at > 2 && at < names.length - 1 ? `number ${names[at]}` : "";
+  const head = el("thead", {}, el("tr", {}, ...names.map((name, at) => el("th", { textContent: name, className: style(at) }))));
   const table = el("table", {}, head, el("tbody", {}, ...order.map(row)));
   const legend = el("p", { className: "legend dim" }, el("i", { className: "was" }), "training", el("i"), "now", el("i", { className: "unseen" }), "now, unseen in training");
   $("drift").replaceChildren(el("div", { className: "scroll", tabIndex: 0 }, table), legend);

@@ -1,6 +1,14 @@
 // Plots of the monitoring page, as inline SVG.
 const time = text => text ? new Date(text).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }) : "";
 
+// Two times, the second without the day where both are of one, and not at all where both read the same.
+function period(began, ended, between = " – ") {
+  const [first, last] = [time(began), time(ended)];
+  if (first === last) return first;
+  const sameDay = began && ended && new Date(began).toDateString() === new Date(ended).toDateString();
+  return first + between + (sameDay ? new Date(ended).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : last);
+}
+
 // Lines over the windows; `null` is a gap. Each is { name, values, other }.
 function linePlot(title, lines, format, labels) {
   const most = Math.max(...lines.flatMap(line => line.values).filter(value => value !== null), 0);
@@ -19,9 +27,9 @@ function linePlot(title, lines, format, labels) {
     });
     svg.append(drawn("path", { class: line.other ? "line other" : "line", d: path }));
   }
-  const names = lines.map(line => line.name).join(", ");
-  const span = labels.length > 1 ? `, ${time(labels[0])} to ${time(labels[labels.length - 1])}` : labels.length ? `, since ${time(labels[0])}` : "";
-  return el("figure", {}, el("figcaption", { textContent: `${title}: ${names}; at most ${format(most)}${span}` }), svg);
+  const names = lines.map(line => el("span", {}, el("i", { className: line.other ? "was" : "" }), line.name));
+  const span = labels.length > 1 ? `, ${period(labels[0], labels[labels.length - 1], " to ")}` : labels.length ? `, since ${time(labels[0])}` : "";
+  return el("figure", {}, el("figcaption", { className: "legend" }, el("b", { textContent: title }), ...names, `at most ${format(most)}${span}`), svg);
 }
 
 // Shares of the training and of now, side by side for each bin or value. `unseen` are the positions that the training lacks.

@@ -68,9 +68,9 @@ function toCsv(rows) {
 
 const isNumber = value => typeof value === "number" || (typeof value === "string" && value.trim() !== "" && !isNaN(value));
 
-// A table of at most `most` rows; the first `answers` columns are marked.
-function tableOf(header, rows, most = 500, answers = 0) {
-  const right = header.map((_, at) => rows.slice(0, 50).some(row => isNumber(row[at])) && rows.slice(0, 50).every(row => row[at] === "" || row[at] === null || row[at] === undefined || isNumber(row[at])));
+// A table of at most `most` rows; the first `answers` columns are marked. Columns of numbers, and those in `figures`, are aligned right.
+function tableOf(header, rows, most = 500, answers = 0, figures = []) {
+  const right = header.map((name, at) => figures.includes(name) || rows.slice(0, 50).some(row => isNumber(row[at])) && rows.slice(0, 50).every(row => row[at] === "" || row[at] === null || row[at] === undefined || isNumber(row[at])));
   const style = at => `${right[at] ? "number " : ""}${at < answers ? "answer" : ""}`;
   const cell = (tag, text, at) => el(tag, { className: style(at), textContent: text === null || text === undefined ? "" : short(text), title: tag === "td" ? String(text ?? "") : "" });
   const head = el("thead", {}, el("tr", {}, ...header.map((name, at) => cell("th", name, at))));
