@@ -47,6 +47,17 @@ pub enum Error {
         /// Process that holds it, as far as the system tells.
         holder: String,
     },
+    /// A lease that cannot be read, or is gone while this process holds it.
+    #[error(
+        "{path}: {reason}; stop each process that works under this lease, delete the object if it is there, and start one \
+         of them again: its fencing number stays larger than theirs"
+    )]
+    Lease {
+        /// Address of the lease.
+        path: PathBuf,
+        /// Defect of the lease.
+        reason: String,
+    },
     /// A folder, a link or a special file where a file of the home belongs.
     #[error("{path} is not a regular file; move it away")]
     NotAFile {
@@ -122,6 +133,7 @@ impl Error {
             | Self::Reference { .. }
             | Self::Version { .. }
             | Self::Signature { .. }
+            | Self::Lease { .. }
             | Self::NotAFile { .. }
             | Self::NotAFolder { .. }
             | Self::VersionLimit { .. } => true,

@@ -112,7 +112,7 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
         let pause = match passed {
             Ok(WatchPass::Stopped) => return Ok(()),
             // A watch outlives a source that is away for an hour.
-            Err(error) if !matches!(error, WatchError::Journal { .. }) => {
+            Err(error) if !error.ends_watch() => {
                 Ui::warning(&error.to_string());
                 every
             }
