@@ -2,6 +2,7 @@
 
 use anyhow::Error;
 use cupola_operate::DriftedPart;
+use cupola_registry::is_user_io;
 use cupola_workflow::{GateReport, is_user_error};
 
 /// Kind of an error, as the JSON output names it.
@@ -88,6 +89,7 @@ fn import(error: &cupola_import::Error) -> bool {
 fn serving(error: &cupola_serving::Error) -> bool {
     match error {
         cupola_serving::Error::Model(error) => is_user_error(error),
+        cupola_serving::Error::Audit { source, .. } => is_user_io(source),
         cupola_serving::Error::System(_) => false,
         _ => true,
     }

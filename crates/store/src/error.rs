@@ -137,7 +137,7 @@ impl Error {
             | Self::NotAFile { .. }
             | Self::NotAFolder { .. }
             | Self::VersionLimit { .. } => true,
-            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Io { source, .. } => is_user_io(source),
             Self::Remote { transient, .. } => !transient,
             Self::Damaged { .. } | Self::Digest { .. } | Self::Locked { .. } | Self::Key { .. } => false,
         }
@@ -147,6 +147,12 @@ impl Error {
 /// Returns a function that attaches `path` to an I/O error, for `map_err`.
 pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     |source| Error::Io { path: path.to_owned(), source }
+}
+
+/// `true` if the user can correct a failed operation on a file: its path, or the rights.
+pub fn is_user_io(source: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Remedy for a failed operation on a file of the home.

@@ -54,6 +54,14 @@ pub enum StudyError {
         /// The folder.
         path: PathBuf,
     },
+    /// A database file that cannot be read or written.
+    #[error("{path}: {source}; give a file that you may write with --storage or `tune.storage`")]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
     /// A folder of a database file that does not exist.
     #[error("{folder}: no such folder; create it, or correct --storage")]
     NoFolder {
