@@ -138,6 +138,21 @@ pub fn with_option(error: Error, options: &[(&'static str, String)]) -> Error {
     }
 }
 
+/// Returns a function for `map_err` on writes to a file that an option names: the remedy is that option, and not another
+/// home.
+pub fn of_output<E: Into<Error>>(option: &'static str) -> impl FnOnce(E) -> Error {
+    move |error| {
+        let error = error.into();
+        let text = error.to_string();
+        match text.rsplit_once("; ") {
+            Some((message, remedy)) if remedy.contains("--home") => {
+                UserError::new(message, remedy.replace("--home", option)).into()
+            }
+            _ => error,
+        }
+    }
+}
+
 /// Run that was stopped by a signal, with the command that resumes it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}; {} with: {resume}", stopped(*.step), if .step.is_some() { "resume" } else { "grow them anew" })]
@@ -257,5 +272,16 @@ mod tests {
                 .to_string()
                 .ends_with("check `data.source`")
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_names_the_option_that_gave_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let written = cupola_registry::write_file(&file.join("out.csv"), b"");
+        let error = written.map_err(of_output("--output")).unwrap_err();
+        let text = error.to_string();
+        assert!(exit_code(&error) == 2 && text.ends_with("--output") && !text.contains("--home"), "{text}");
     }
 }

@@ -45,15 +45,23 @@ impl FolderClient {
         root.join(MARKER).is_file()
     }
 
+    /// Error of a folder that is away.
+    fn missing(&self, transient: bool) -> Option<Error> {
+        if self.required.as_ref().is_none_or(|required| required.exists()) {
+            return None;
+        }
+        let why = if self.root.is_dir() {
+            format!("the folder has no `{MARKER}`; mount its file system, or correct --home")
+        } else {
+            "no such folder; create it or mount its file system, or correct --home".to_owned()
+        };
+        Some(self.away(why, transient))
+    }
+
     /// Path of a key. A folder that is away is a store that does not answer: its file system may be mounted again.
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
-        if self.required.as_ref().is_some_and(|required| !required.exists()) {
-            let why = if self.root.is_dir() {
-                format!("the folder has no `{MARKER}`; mount its file system, or correct --home")
-            } else {
-                "no such folder; create it or mount its file system, or correct --home".to_owned()
-            };
-            return Err(self.away(why));
+        if let Some(error) = self.missing(true) {
+            return Err(error);
         }
         if key.split('/').all(is_plain_file_name) {
             Ok(self.root.join(key))
@@ -62,15 +70,15 @@ impl FolderClient {
         }
     }
 
-    fn away(&self, why: String) -> Error {
-        Error::Remote { location: self.root.to_string_lossy().into_owned(), why, transient: true }
+    fn away(&self, why: String, transient: bool) -> Error {
+        Error::Remote { location: self.root.to_string_lossy().into_owned(), why, transient }
     }
 
     /// Error of a file, or of the file system that it is on.
     fn failure(&self, error: Error) -> Error {
         match error {
             Error::Io { path, source } if is_away(&source) => {
-                self.away(format!("{}: {source}; check its file system", path.display()))
+                self.away(format!("{}: {source}; check its file system", path.display()), true)
             }
             other => other,
         }
@@ -117,6 +125,10 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 impl ObjectClient for FolderClient {
+    fn check_place(&self) -> Result<(), Error> {
+        self.missing(false).map_or(Ok(()), Err)
+    }
+
     fn get(&self, key: &str, limit: u64, known: Option<&str>) -> Result<Fetched, Error> {
         let read = found(read_limited(&self.path(key)?, limit)).map_err(|error| self.failure(error));
         let Some(bytes) = read? else { return Ok(Fetched::Missing) };

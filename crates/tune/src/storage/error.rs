@@ -33,7 +33,8 @@ pub enum StudyError {
     },
     /// A database that cannot be reached or opened, or refuses a statement.
     #[error(
-        "study in {database}: {why}; check the database and its address, then give the same command again"
+        "study in {database}: {why}; check the database and the address in --storage or `tune.storage`, then give the same \
+         command again"
     )]
     Database {
         /// Address without a password.
