@@ -163,3 +163,123 @@ fn a_job_gets_the_store_with_its_cache() {
     let local = home.run(&pod);
     assert!(local.code == Some(2) && local.stderr.contains("give --claim"), "{}", local.stderr);
 }
+
+/// Command of a user whose rights are those of the files; root has others, unless it gives them up. `None` without the
+/// program for that.
+fn with_rights(home: &TestHome, args: &[&str]) -> Option<CommandOutput> {
+    let id = Command::new("id").arg("-u").output().ok()?;
+    let plain = home.command(args);
+    let mut command = if id.stdout == b"0\n" { Command::new("setpriv") } else { Command::new("env") };
+    if id.stdout == b"0\n" {
+        command.arg("--bounding-set=-dac_override,-dac_read_search");
+    }
+    command.arg(plain.get_program()).args(args).current_dir(home.path("")).stdin(Stdio::null());
+    command.env_remove("CUPOLA_HOME");
+    command.output().ok().map(CommandOutput::from)
+}
+
+#[test]
+fn a_home_that_may_only_be_read_is_a_mistake_of_the_user_in_each_command() {
+    let home = TestHome::with_blobs(400, "[train]\nepochs = 1\n[watch]\non.new_data = true\n");
+    home.train(&[]);
+    home.json(&["data", "add", "rows", "blobs.csv"]);
+    home.write("studies.db", "");
+    let rights = |mode: &str, path: &str| {
+        assert!(Command::new("chmod").args(["-R", mode]).arg(home.path(path)).status().unwrap().success());
+    };
+    rights("a-w", ".cupola");
+    rights("a-w", "studies.db");
+    let config = ["--config", "run.toml"];
+    let trials = [&["tune", "--trials", "1", "--storage", "sqlite://studies.db"], &config[..]].concat();
+    let writers: [(&[&str], &str); 12] = [
+        (&[&["train"], &config[..]].concat(), "--home"),
+        (&[&["tune", "--trials", "1"], &config[..]].concat(), "--home"),
+        (&trials, "--storage"),
+        (&[&["cv", "--folds", "2"], &config[..]].concat(), "--home"),
+        (&[&["watch", "--once"], &config[..]].concat(), "--home"),
+        (&[&["prepare"], &config[..]].concat(), "--home"),
+        (&["data", "add", "more", "blobs.csv"], "--home"),
+        (&["data", "pull", "rows"], "--home"),
+        (&["models", "alias", "blobs", "champion", "1"], "--home"),
+        (&["models", "rollback", "blobs", "latest"], "--home"),
+        (&["keys", "add", "--name", "shop", "--scope", "predict:blobs"], "--home"),
+        (&["serve", "--model", "blobs", "--port", "0"], "--home"),
+    ];
+    for (args, option) in writers {
+        let Some(output) = with_rights(&home, args) else {
+            rights("u+w", ".cupola");
+            println!("skipped: no setpriv");
+            return;
+        };
+        assert_eq!(output.code, Some(2), "{args:?}\n{}", output.stderr);
+        assert!(output.stderr.contains(option), "{args:?}\n{}", output.stderr);
+    }
+    for args in
+        [&["models", "list"][..], &["runs", "list"], &["data", "list"], &["models", "verify", "blobs"]]
+    {
+        let output = with_rights(&home, args).unwrap();
+        assert_eq!(output.code, Some(0), "{args:?}\n{}", output.stderr);
+    }
+    rights("u+w", ".cupola");
+}
+
+#[test]
+fn rows_wait_for_the_folder_of_a_home_that_is_not_mounted() {
+    let home = with_store(TestHome::new());
+    home.write("rows.csv", "number,half\n0,0.5\n");
+    json_of(&home, "a", &["data", "add", "rows", "rows.csv"]);
+    let server = Server::start(&mut command(&home, "a", &["serve", "--port", "0", "--device", "flex"]));
+    let push = |number: usize| {
+        let body = json!({ "rows": [{ "number": number, "half": 0.5 }] }).to_string();
+        let response = server.post("/v1/datasets/rows/rows", body, &[]);
+        assert_eq!(response.status, 200, "{}", response.text);
+    };
+    push(1);
+    fs::rename(home.path("store"), home.path("away")).unwrap();
+    push(2);
+    // Only the mount point is there.
+    fs::create_dir(home.path("store")).unwrap();
+    push(3);
+    assert_eq!(fs::read_dir(home.path("store")).unwrap().count(), 0);
+    fs::remove_dir(home.path("store")).unwrap();
+    fs::rename(home.path("away"), home.path("store")).unwrap();
+    let inbox = home.path("store/data/rows/inbox");
+    let started = Instant::now();
+    while fs::read_dir(&inbox).unwrap().count() < 3 {
+        assert!(started.elapsed() < Duration::from_secs(60), "the rows were not sent");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    json_of(&home, "b", &["data", "pull", "rows"]);
+    assert_eq!(json_of(&home, "c", &["data", "show", "rows"])["dataset"]["rows"], 4);
+}
+
+#[test]
+fn a_watch_refuses_a_journal_with_a_gap_and_a_damaged_lease() {
+    let home = with_store(TestHome::new());
+    home.write("rows.csv", watch::rows(300, 0, false));
+    let own = "[watch]\ncooldown = \"0s\"\nrollback.within = \"0s\"\n[watch.on]\nnew_data = true\n";
+    home.write("run.toml", format!("{}{own}", watch::CONFIG));
+    let once = ["watch", "--config", "run.toml", "--once", "--device", "flex"];
+    let first = on(&home, "a", &once);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let folder = fs::read_dir(home.path("store/watch")).unwrap().next().unwrap().unwrap().path();
+    let lease = folder.join("lease.json");
+    let whole = fs::read(&lease).unwrap();
+    fs::write(&lease, &whole[..whole.len() / 2]).unwrap();
+    let refused = on(&home, "b", &once);
+    assert!(refused.code == Some(2) && refused.stderr.contains("delete the object"), "{}", refused.stderr);
+    fs::remove_file(&lease).unwrap();
+    let again = on(&home, "b", &once);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    let fence = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap()["fence"].as_u64().unwrap();
+    assert!(fence(&fs::read(&lease).unwrap()) > fence(&whole));
+    fs::remove_file(folder.join("journal/00000002.json")).unwrap();
+    for args in [&once[..], &["watch", "list"], &["watch", "--config", "run.toml", "--dry-run"]] {
+        let refused = on(&home, "c", args);
+        assert!(
+            refused.code == Some(2) && refused.stderr.contains("00000002.json"),
+            "{args:?}\n{}",
+            refused.stderr
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 use anyhow::Error;
 use cupola_operate::DriftedPart;
+use cupola_registry::is_user_io;
 use cupola_workflow::{GateReport, is_user_error};
 
 /// Kind of an error, as the JSON output names it.
@@ -88,6 +89,7 @@ fn import(error: &cupola_import::Error) -> bool {
 fn serving(error: &cupola_serving::Error) -> bool {
     match error {
         cupola_serving::Error::Model(error) => is_user_error(error),
+        cupola_serving::Error::Audit { source, .. } => is_user_io(source),
         cupola_serving::Error::System(_) => false,
         _ => true,
     }
@@ -133,6 +135,21 @@ pub fn with_option(error: Error, options: &[(&'static str, String)]) -> Error {
     match options.iter().find(|(_, value)| of(value)) {
         Some((option, _)) => UserError::new(message, format!("check `{option}`")).into(),
         None => error,
+    }
+}
+
+/// Returns a function for `map_err` on writes to a file that an option names: the remedy is that option, and not another
+/// home.
+pub fn of_output<E: Into<Error>>(option: &'static str) -> impl FnOnce(E) -> Error {
+    move |error| {
+        let error = error.into();
+        let text = error.to_string();
+        match text.rsplit_once("; ") {
+            Some((message, remedy)) if remedy.contains("--home") => {
+                UserError::new(message, remedy.replace("--home", option)).into()
+            }
+            _ => error,
+        }
     }
 }
 
@@ -255,5 +272,16 @@ mod tests {
                 .to_string()
                 .ends_with("check `data.source`")
         );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_names_the_option_that_gave_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let written = cupola_registry::write_file(&file.join("out.csv"), b"");
+        let error = written.map_err(of_output("--output")).unwrap_err();
+        let text = error.to_string();
+        assert!(exit_code(&error) == 2 && text.ends_with("--output") && !text.contains("--home"), "{text}");
     }
 }

@@ -22,39 +22,63 @@ pub fn open(location: &Path) -> Result<Home> {
     let url = if text.contains("://") {
         text.trim_end_matches('/').to_owned()
     } else {
-        match cached_address(location) {
-            Some(url) => url,
+        match cached(location) {
+            Some(cached) => cached.url,
             None => return Ok(Home::new(location.to_owned())),
         }
     };
     let root = if text.contains("://") { cache(&url)? } else { location.to_owned() };
-    let is_known = cached_address(&root).as_deref() == Some(url.as_str());
-    let client: Arc<dyn ObjectClient> = match url.strip_prefix("file://") {
-        // A file system that is not mounted must not become a new home, on which a command or a server would go on.
-        Some(path) if path.starts_with('/') => Arc::new(FolderClient::known(path)),
+    let cached = cached(&root).filter(|cached| cached.url == url);
+    let was_marked = cached.as_ref().is_some_and(|cached| cached.is_marked);
+    if cached.is_none() {
+        // An address that never worked is a mistake, whatever the store or the network says.
+        Remote::enrol(&*client(&url, false)?, &url).map_err(|error| {
+            match error.to_string().rsplit_once("; ") {
+                Some((message, hint)) => UserError::new(message, hint),
+                None => UserError::new(error.to_string(), "check --home and the credentials"),
+            }
+        })?;
+    }
+    let is_marked = was_marked || folder_of(&url).is_some_and(FolderClient::is_marked);
+    if cached.is_none() || is_marked != was_marked {
+        write_file(&root.join(MARKER), json!({ "url": url, "marked": is_marked }).to_string().as_bytes())?;
+    }
+    Remote::attach(&root, &url, client(&url, is_marked)?, Box::new(Ui::warning));
+    Ok(Home::new(root))
+}
+
+/// Folder of a store that is one.
+fn folder_of(url: &str) -> Option<&Path> {
+    url.strip_prefix("file://").map(Path::new)
+}
+
+/// Client of a store. A file system that is not mounted must not become a new home, on which a command or a server would
+/// go on: its folder must exist, and have its `store.json` if it `is_marked`.
+fn client(url: &str, is_marked: bool) -> Result<Arc<dyn ObjectClient>> {
+    Ok(match folder_of(url) {
+        Some(path) if path.is_absolute() && is_marked => Arc::new(FolderClient::marked(path)),
+        Some(path) if path.is_absolute() => Arc::new(FolderClient::known(path)),
         Some(_) => {
             let hint = "write an absolute path, as in file:///mnt/team/home";
             return Err(UserError::new(format!("invalid home `{url}`"), hint).into());
         }
-        None => Arc::new(HomeClient::open(&url)?),
-    };
-    if !is_known {
-        // An address that never worked is a mistake, whatever the store or the network says.
-        Remote::enrol(&*client, &url).map_err(|error| match error.to_string().rsplit_once("; ") {
-            Some((message, hint)) => UserError::new(message, hint),
-            None => UserError::new(error.to_string(), "check --home and the credentials"),
-        })?;
-        write_file(&root.join(MARKER), json!({ "url": url }).to_string().as_bytes())?;
-    }
-    Remote::attach(&root, &url, client, Box::new(Ui::warning));
-    Ok(Home::new(root))
+        None => Arc::new(HomeClient::open(url)?),
+    })
 }
 
-/// Address of the store whose cache a folder is.
-fn cached_address(folder: &Path) -> Option<String> {
+/// Store of a cache, as the cache has it.
+struct CachedStore {
+    url: String,
+    /// `true` if the folder of the store had its `store.json`.
+    is_marked: bool,
+}
+
+/// Store whose cache a folder is.
+fn cached(folder: &Path) -> Option<CachedStore> {
     let marker = cupola_registry::read_limited(&folder.join(MARKER), 1 << 16).ok()?;
     let marker: Value = serde_json::from_slice(&marker).ok()?;
-    marker["url"].as_str().map(str::to_owned)
+    let is_marked = marker["marked"].as_bool().unwrap_or(false);
+    marker["url"].as_str().map(|url| CachedStore { url: url.to_owned(), is_marked })
 }
 
 /// Cache of a store: a folder of this user, called by the digest of the address.

@@ -5,7 +5,7 @@ mod contents;
 mod rows;
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{ConnectOptions, Connection};
@@ -32,6 +32,8 @@ const DROP_TABLES: &str =
     "DROP TABLE IF EXISTS runs; DROP TABLE IF EXISTS packages; DROP TABLE IF EXISTS aliases;";
 /// Longest wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
+/// Pause before a file that another process holds is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// An open connection to the index.
 pub struct Index {
@@ -145,8 +147,24 @@ impl Failure {
     }
 }
 
-/// Opens the database file and brings its rows to the state of the files.
+/// Opens the database file as soon as no other process holds it, and brings its rows to the state of the files.
+///
+/// Several processes may create the file at once. The one that finds another changing the journal mode is refused at once,
+/// whatever its `busy_timeout`: it already has a lock to read, and waiting with one for another could last for ever
+/// (<https://sqlite.org/c3ref/busy_handler.html>).
 async fn connect_and_update(home: &Home) -> Result<SqliteConnection, Failure> {
+    let started = Instant::now();
+    loop {
+        match connect_once(home).await {
+            Err(failure) if is_busy(&failure) && started.elapsed() < BUSY => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+async fn connect_once(home: &Home) -> Result<SqliteConnection, Failure> {
     create(home)?;
     let options = SqliteConnectOptions::new()
         .filename(home.index())
@@ -209,15 +227,26 @@ async fn create_tables(connection: &mut SqliteConnection) -> Result<(), sqlx::Er
     tx.commit().await
 }
 
+/// Primary code of an error of `SQLite`: the low byte of the extended one (<https://sqlite.org/rescode.html>).
+fn primary_code(error: &dyn sqlx::error::DatabaseError) -> Option<i32> {
+    error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff)
+}
+
+/// `true` if another connection holds the file.
+fn is_busy(failure: &Failure) -> bool {
+    const SQLITE_BUSY: i32 = 5;
+    let Failure::Sqlite(sqlx::Error::Database(error)) = failure else { return false };
+    primary_code(&**error) == Some(SQLITE_BUSY)
+}
+
 /// `true` if another file in place of the database would help: it is no database, it is damaged, or it
 /// has other tables or types. It would not where the file is busy or cannot be written.
 fn is_damage(failure: &Failure) -> bool {
     let Failure::Sqlite(error) = failure else { return false };
     match error {
+        // SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_SCHEMA, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB
         sqlx::Error::Database(error) => {
-            // SQLITE_ERROR, SQLITE_CORRUPT, SQLITE_SCHEMA, SQLITE_CONSTRAINT, SQLITE_MISMATCH, SQLITE_NOTADB
-            let primary = error.code().and_then(|code| code.parse::<i32>().ok()).map(|code| code & 0xff);
-            primary.is_some_and(|code| [1, 11, 17, 19, 20, 26].contains(&code))
+            primary_code(&**error).is_some_and(|code| [1, 11, 17, 19, 20, 26].contains(&code))
         }
         sqlx::Error::Io(_) => false,
         _ => true,

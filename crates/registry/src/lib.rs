@@ -19,7 +19,7 @@ mod run;
 pub use alias::Aliases;
 pub use cupola_store::{
     FolderClient, Leftover, LeftoverState, ObjectClient, Reference, Remote, StagedFile, VerifiedFile,
-    read_limited, sha256_hex, write_file, write_folder,
+    is_user_io, read_limited, sha256_hex, write_file, write_folder,
 };
 pub use error::Error;
 pub use history::{

@@ -46,9 +46,10 @@ impl AccessControl {
     /// Writes administrative and refused calls to a file.
     ///
     /// # Errors
-    /// [`Error::System`] if the file cannot be opened.
+    /// [`Error::Audit`] if the file cannot be opened.
     pub fn set_audit(&mut self, path: &Path) -> Result<(), Error> {
-        self.audit = Some(AuditLog::open(path)?);
+        let opened = AuditLog::open(path);
+        self.audit = Some(opened.map_err(|source| Error::Audit { path: path.to_owned(), source })?);
         Ok(())
     }
 

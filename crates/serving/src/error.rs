@@ -39,6 +39,14 @@ pub enum Error {
         /// Reason, with the remedy.
         why: String,
     },
+    /// The audit log.
+    #[error("failed to open the audit log {path}: {source}; {}", cupola_store::io_remedy(.source))]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
     /// The store of shared limits.
     #[error("`[limits]` shared: {why}; expected redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]")]
     Limits {

@@ -47,6 +47,17 @@ pub enum Error {
         /// Process that holds it, as far as the system tells.
         holder: String,
     },
+    /// A lease that cannot be read, or is gone while this process holds it.
+    #[error(
+        "{path}: {reason}; stop each process that works under this lease, delete the object if it is there, and start one \
+         of them again: its fencing number stays larger than theirs"
+    )]
+    Lease {
+        /// Address of the lease.
+        path: PathBuf,
+        /// Defect of the lease.
+        reason: String,
+    },
     /// A folder, a link or a special file where a file of the home belongs.
     #[error("{path} is not a regular file; move it away")]
     NotAFile {
@@ -122,10 +133,11 @@ impl Error {
             | Self::Reference { .. }
             | Self::Version { .. }
             | Self::Signature { .. }
+            | Self::Lease { .. }
             | Self::NotAFile { .. }
             | Self::NotAFolder { .. }
             | Self::VersionLimit { .. } => true,
-            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Io { source, .. } => is_user_io(source),
             Self::Remote { transient, .. } => !transient,
             Self::Damaged { .. } | Self::Digest { .. } | Self::Locked { .. } | Self::Key { .. } => false,
         }
@@ -135,6 +147,12 @@ impl Error {
 /// Returns a function that attaches `path` to an I/O error, for `map_err`.
 pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     |source| Error::Io { path: path.to_owned(), source }
+}
+
+/// `true` if the user can correct a failed operation on a file: its path, or the rights.
+pub fn is_user_io(source: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Remedy for a failed operation on a file of the home.

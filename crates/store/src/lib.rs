@@ -33,7 +33,7 @@ pub use disk::private::{append_file, create_file};
 pub use disk::staged::{
     STAGED_PREFIX, StagedFile, StagedFolder, create_folder, sync_folder, write_file, write_folder,
 };
-pub use error::{Error, io_remedy};
+pub use error::{Error, io_remedy, is_user_io};
 pub use name::{Name, Reference, is_plain_file_name, split_version};
 pub use remote::{
     Fetched, FolderClient, Lease, ObjectClient, ObjectInfo, PutCondition, Remote, RemoteWarning,

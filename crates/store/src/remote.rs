@@ -223,6 +223,7 @@ impl Remote {
         is_done: impl Fn(&[u8]) -> bool,
         change: impl Fn(Option<&[u8]>) -> Result<(Option<Vec<u8>>, T), E>,
     ) -> Result<T, E> {
+        self.client.check_place()?;
         let mut attempted: Option<T> = None;
         let mut refused = None;
         let done = self.until_deadline(|| {

@@ -406,8 +406,8 @@ impl Error {
             | Self::NoSubgroups { .. }
             | Self::NoGate { .. } => true,
             Self::Trees(error) => matches!(error, cupola_trees::Error::Monotone { .. }),
-            Self::Io { .. }
-            | Self::Json(_)
+            Self::Io { source, .. } => cupola_store::is_user_io(source),
+            Self::Json(_)
             | Self::Toml(_)
             | Self::Format { .. }
             | Self::Monitor(_)

@@ -58,7 +58,8 @@ impl ProjectError {
     /// `true` if the user can correct the cause.
     pub fn is_user_error(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Yaml { .. } => false,
+            Self::Store(error) => error.is_user_error(),
+            Self::Yaml { .. } => false,
             Self::Exists { .. } | Self::InTheWay { .. } | Self::Data { .. } => true,
             Self::Io { source, .. } => {
                 use std::io::ErrorKind as K;

@@ -270,6 +270,7 @@ fn classify(error: &Error) -> (StatusCode, &'static str) {
         | Error::Model(_)
         | Error::OtherModel { .. }
         | Error::Keys { .. }
+        | Error::Audit { .. }
         | Error::Jwt { .. }
         | Error::Limits { .. }
         | Error::Alerts(_)

@@ -82,8 +82,9 @@ impl SubmitError {
             | Self::Request { .. }
             | Self::Unknown { .. }
             | Self::Ambiguous { .. } => true,
-            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
-            Self::Store(_) | Self::Start { .. } | Self::Manifest(_) => false,
+            Self::Io { source, .. } => cupola_store::is_user_io(source),
+            Self::Store(error) => error.is_user_error(),
+            Self::Start { .. } | Self::Manifest(_) => false,
         }
     }
 

@@ -21,6 +21,19 @@ pub enum WatchError {
         /// Reason.
         why: String,
     },
+    /// A journal in an object store that is not the whole history, or not one history.
+    #[error("{path}: {why}; stop the watch, then {remedy}")]
+    History {
+        /// Address of the record.
+        path: PathBuf,
+        /// Reason.
+        why: String,
+        /// Remedy.
+        remedy: String,
+    },
+    /// The lease of the watch is damaged or gone.
+    #[error(transparent)]
+    Lease(cupola_store::Error),
     /// Another process watches the same model.
     #[error("{name} is watched already, by {holder}; stop it first, or leave the work to it")]
     Busy {
@@ -48,8 +61,14 @@ impl WatchError {
     pub(crate) fn of_lock(name: &str, error: cupola_store::Error) -> Self {
         match error {
             cupola_store::Error::Locked { holder, .. } => Self::Busy { name: name.to_owned(), holder },
+            lease @ cupola_store::Error::Lease { .. } => Self::Lease(lease),
             other => other.into(),
         }
+    }
+
+    /// `true` if a watch must not go on: what it would decide on is damaged.
+    pub fn ends_watch(&self) -> bool {
+        matches!(self, Self::Journal { .. } | Self::History { .. } | Self::Lease(_))
     }
 
     /// `true` if the user can correct the cause.
@@ -57,7 +76,8 @@ impl WatchError {
         match self {
             Self::Workflow(error) => cupola_workflow::is_user_error(error),
             Self::Deploy(error) => error.is_user_error(),
-            Self::Journal { .. } | Self::Request { .. } => true,
+            Self::Lease(error) => error.is_user_error(),
+            Self::Journal { .. } | Self::History { .. } | Self::Request { .. } => true,
             // As for a run that another process trains, it is a state of affairs and no mistake.
             Self::Busy { .. } => false,
         }

@@ -34,7 +34,8 @@ impl WatchJournal {
     /// cache.
     ///
     /// # Errors
-    /// An invalid name; [`WatchError::Journal`] for a line that cannot be read.
+    /// An invalid name; [`WatchError::Journal`] for a line that cannot be read; [`WatchError::History`] for one that is
+    /// missing.
     pub fn open(home: &Home, name: &str) -> Result<Self, WatchError> {
         Name::new(name)?;
         let objects = home.remote().map(|remote| JournalObjects::new(Arc::clone(remote), name));
@@ -46,17 +47,22 @@ impl WatchJournal {
         Ok(journal)
     }
 
-    /// As [`Self::open`] for the process that watches, with its lease: its records are refused once another has the lease.
+    /// Writes from now on for the process that watches, with its lease: its records are refused once another has the lease.
+    /// Reads what was appended before it had the lock.
     ///
     /// # Errors
     /// As [`Self::reload`].
-    pub(super) fn held(home: &Home, name: &str, lease: Option<Arc<Lease>>) -> Result<Self, WatchError> {
-        let mut journal = Self::open(home, name)?;
-        journal.reload()?;
-        if let (Some(objects), Some(lease)) = (&mut journal.objects, lease) {
-            objects.hold(lease, &mut journal.records)?;
+    pub(super) fn hold(&mut self, lease: Option<Arc<Lease>>) -> Result<(), WatchError> {
+        self.reload()?;
+        match (&mut self.objects, lease) {
+            (Some(objects), Some(lease)) => objects.hold(lease, &mut self.records),
+            _ => Ok(()),
         }
-        Ok(journal)
+    }
+
+    /// Largest fencing number of a lease under which a record was written; 0 for a home in a folder.
+    pub(super) fn fence(&self) -> u64 {
+        self.objects.as_ref().map_or(0, JournalObjects::fence)
     }
 
     /// Names of the models that have a journal.
@@ -75,7 +81,7 @@ impl WatchJournal {
     /// As [`Self::open`]; an object store that does not answer.
     pub fn reload(&mut self) -> Result<(), WatchError> {
         if let Some(objects) = &mut self.objects {
-            return objects.read_new(&mut self.records);
+            return objects.reload(&mut self.records);
         }
         self.records.clear();
         if !self.path.is_file() {
@@ -119,10 +125,11 @@ impl WatchJournal {
         Ok(&self.records[self.records.len() - 1])
     }
 
-    /// Checks with the store that this process still watches, before a step that must not be taken twice.
+    /// Checks with the store that this process still watches, and that the journal it decided on is the one there, before a
+    /// step that must not be taken twice.
     ///
     /// # Errors
-    /// [`WatchError::Busy`] if another process does; a store that does not answer.
+    /// [`WatchError::Busy`] if another process does; [`WatchError::History`]; a store that does not answer.
     pub(super) fn confirm(&self) -> Result<(), WatchError> {
         self.objects.as_ref().map_or(Ok(()), JournalObjects::confirm)
     }

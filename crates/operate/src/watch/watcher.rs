@@ -105,7 +105,7 @@ impl WatchJob {
     /// Takes the lock of the model, so that at most one process watches it.
     ///
     /// # Errors
-    /// A config without `[watch]`; [`WatchError::Busy`]; a journal that is damaged.
+    /// A config without `[watch]`; [`WatchError::Busy`]; a journal or a lease that is damaged.
     pub fn begin<'a>(
         &'a self,
         session: &'a Session<'a>,
@@ -118,8 +118,10 @@ impl WatchJob {
             LiveServer::open(live, &roots, session.home().root())?;
         }
         session.home().check_writable()?;
-        let lock = WatchLock::take(session.home(), &run.name)?;
-        let journal = WatchJournal::held(session.home(), &run.name, lock.lease())?;
+        let mut journal = WatchJournal::open(session.home(), &run.name)?;
+        journal.reload()?;
+        let lock = WatchLock::take(session.home(), &run.name, journal.fence())?;
+        journal.hold(lock.lease())?;
         Ok(Watcher { job: self, session, run, watch, roots, journal, written, _lock: lock })
     }
 

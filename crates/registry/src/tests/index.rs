@@ -163,3 +163,45 @@ fn a_given_id_is_begun_once() {
     assert!(matches!(&error, Error::RunTaken { id } if id == "mine"), "{error}");
     assert!(error.to_string().ends_with("or give another id"));
 }
+
+/// `SQLite` refuses to change the journal mode at once while another connection writes, whatever the timeout.
+#[test]
+fn a_new_index_that_another_process_writes_is_waited_for() {
+    let folder = temporary();
+    let home = Home::new(folder.path().into());
+    seal(&home, "m", b"one");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(home.index())
+        .create_if_missing(true)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Delete);
+    let mut held = runtime.block_on(sqlx::ConnectOptions::connect(&options)).unwrap();
+    let begin = "CREATE TABLE other (id); BEGIN IMMEDIATE";
+    runtime.block_on(sqlx::raw_sql(begin).execute(&mut held)).unwrap();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| Index::open(&home).unwrap().unusable().map(str::to_owned));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        runtime.block_on(sqlx::raw_sql("COMMIT").execute(&mut held)).unwrap();
+        assert_eq!(waits.join().unwrap(), None);
+    });
+}
+
+#[test]
+fn processes_that_open_a_new_home_at_once_all_get_its_index() {
+    const AT_ONCE: usize = 8;
+    for _ in 0..25 {
+        let folder = temporary();
+        let home = Home::new(folder.path().into());
+        let start = std::sync::Barrier::new(AT_ONCE);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                Index::open(&home).unwrap().unusable().map(str::to_owned)
+            };
+            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(open)).collect();
+            for thread in threads {
+                assert_eq!(thread.join().unwrap(), None);
+            }
+        });
+    }
+}

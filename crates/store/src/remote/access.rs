@@ -55,6 +55,7 @@ impl Remote {
         if self.state().checked.is_some_and(|checked| checked.elapsed() < CHECK_AGE) {
             return Ok(());
         }
+        self.client.check_place()?;
         let put = || self.client.put(MARKER, MARKER_TEXT, PutCondition::Absent);
         match put() {
             Ok(false) => {}

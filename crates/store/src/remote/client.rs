@@ -46,6 +46,15 @@ pub enum Fetched {
 /// Blocking client of an object store, addressed by keys below the root of a home. Every operation has a deadline and
 /// retries what the store allows.
 pub trait ObjectClient: std::fmt::Debug + Send + Sync {
+    /// Checks what takes no request, such as the mounted file system of a folder. Called before work that people wait for:
+    /// they can mount it, while a server goes on and tries again.
+    ///
+    /// # Errors
+    /// [`Error::Remote`] that is not transient.
+    fn check_place(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Reads an object of at most `limit` bytes, unless it still has the tag `known`.
     ///
     /// # Errors

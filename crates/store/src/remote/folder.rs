@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::access::MARKER;
 use super::client::{Fetched, ObjectClient, ObjectInfo, PutCondition};
 use crate::digest::{sha256_file, sha256_hex};
 use crate::disk::local::read_limited;
@@ -17,26 +18,50 @@ use crate::name::is_plain_file_name;
 #[derive(Debug)]
 pub struct FolderClient {
     root: PathBuf,
-    /// `true` if a missing folder is a failure and not an empty store.
-    is_known: bool,
+    /// Path without which the store is away, and not empty; `None` for a folder that appears with the first write.
+    required: Option<PathBuf>,
 }
 
 impl FolderClient {
     /// Opens a folder, which appears with the first write.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), is_known: false }
+        Self { root: root.into(), required: None }
     }
 
     /// Opens a folder that was there before. A file system that is not mounted is not taken for an empty store.
     pub fn known(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), is_known: true }
+        let root = root.into();
+        Self { required: Some(root.clone()), root }
     }
 
+    /// Opens a folder that has the object `store.json`. Without it, only the mount point of the file system is there.
+    pub fn marked(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        Self { required: Some(root.join(MARKER)), root }
+    }
+
+    /// `true` if the folder has the object `store.json`.
+    pub fn is_marked(root: &Path) -> bool {
+        root.join(MARKER).is_file()
+    }
+
+    /// Error of a folder that is away.
+    fn missing(&self, transient: bool) -> Option<Error> {
+        if self.required.as_ref().is_none_or(|required| required.exists()) {
+            return None;
+        }
+        let why = if self.root.is_dir() {
+            format!("the folder has no `{MARKER}`; mount its file system, or correct --home")
+        } else {
+            "no such folder; create it or mount its file system, or correct --home".to_owned()
+        };
+        Some(self.away(why, transient))
+    }
+
+    /// Path of a key. A folder that is away is a store that does not answer: its file system may be mounted again.
     fn path(&self, key: &str) -> Result<PathBuf, Error> {
-        if self.is_known && !self.root.is_dir() {
-            let why = "no such folder; create it or mount its file system, or correct --home".to_owned();
-            let location = self.root.to_string_lossy().into_owned();
-            return Err(Error::Remote { location, why, transient: false });
+        if let Some(error) = self.missing(true) {
+            return Err(error);
         }
         if key.split('/').all(is_plain_file_name) {
             Ok(self.root.join(key))
@@ -45,10 +70,49 @@ impl FolderClient {
         }
     }
 
+    fn away(&self, why: String, transient: bool) -> Error {
+        Error::Remote { location: self.root.to_string_lossy().into_owned(), why, transient }
+    }
+
+    /// Error of a file, or of the file system that it is on.
+    fn failure(&self, error: Error) -> Error {
+        match error {
+            Error::Io { path, source } if is_away(&source) => {
+                self.away(format!("{}: {source}; check its file system", path.display()), true)
+            }
+            other => other,
+        }
+    }
+
     fn lock(&self) -> Result<Lock, Error> {
         create_folder(&self.root)?;
         Lock::folder(&self.root)
     }
+
+    fn write(&self, key: &str, bytes: &[u8], condition: PutCondition<'_>) -> Result<bool, Error> {
+        let path = self.path(key)?;
+        let _lock = self.lock()?;
+        let present = found(sha256_file(&path, drop))?.map(|(tag, _)| tag);
+        let holds = match condition {
+            PutCondition::Always => true,
+            PutCondition::Absent => present.is_none(),
+            PutCondition::Tag(tag) => present.as_deref() == Some(tag),
+        };
+        if holds {
+            write_file(&path, bytes)?;
+        }
+        Ok(holds)
+    }
+}
+
+/// `true` for failures of a file system of another machine, which may pass.
+fn is_away(source: &std::io::Error) -> bool {
+    // EIO has no kind of its own; file systems in user space fail with it.
+    const EIO: i32 = 5;
+    let kind = source.kind();
+    source.raw_os_error() == Some(EIO)
+        || matches!(kind, ErrorKind::StaleNetworkFileHandle | ErrorKind::TimedOut | ErrorKind::NotConnected)
+        || matches!(kind, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown)
 }
 
 /// `None` in place of an error about a missing file.
@@ -61,8 +125,13 @@ fn found<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 impl ObjectClient for FolderClient {
+    fn check_place(&self) -> Result<(), Error> {
+        self.missing(false).map_or(Ok(()), Err)
+    }
+
     fn get(&self, key: &str, limit: u64, known: Option<&str>) -> Result<Fetched, Error> {
-        let Some(bytes) = found(read_limited(&self.path(key)?, limit))? else { return Ok(Fetched::Missing) };
+        let read = found(read_limited(&self.path(key)?, limit)).map_err(|error| self.failure(error));
+        let Some(bytes) = read? else { return Ok(Fetched::Missing) };
         let tag = sha256_hex(&bytes);
         Ok(if known == Some(tag.as_str()) { Fetched::Unchanged } else { Fetched::Object { tag, bytes } })
     }
@@ -80,18 +149,7 @@ impl ObjectClient for FolderClient {
     }
 
     fn put(&self, key: &str, bytes: &[u8], condition: PutCondition<'_>) -> Result<bool, Error> {
-        let path = self.path(key)?;
-        let _lock = self.lock()?;
-        let present = found(sha256_file(&path, drop))?.map(|(tag, _)| tag);
-        let holds = match condition {
-            PutCondition::Always => true,
-            PutCondition::Absent => present.is_none(),
-            PutCondition::Tag(tag) => present.as_deref() == Some(tag),
-        };
-        if holds {
-            write_file(&path, bytes)?;
-        }
-        Ok(holds)
+        self.write(key, bytes, condition).map_err(|error| self.failure(error))
     }
 
     fn put_file(&self, key: &str, from: &Path) -> Result<(), Error> {

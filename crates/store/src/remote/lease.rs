@@ -3,7 +3,8 @@
 //! The object is changed by conditional writes only. Its holder renews it from a thread of its own. Others may take it
 //! when it was not renewed for its duration by the clock of the store: the time of its last write is compared with that of
 //! an object that is written now, so that no clock of a machine counts (Gray and Cheriton, "Leases", 1989). Each holder
-//! has a larger fencing number than the ones before it.
+//! has a larger fencing number than the ones before it, also after the object was deleted or came from a backup: the caller
+//! knows the newest number under which something was written.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,10 @@ const LIMIT: u64 = 1 << 16;
 const RENEWALS: u32 = 3;
 /// Added to the duration before others take a lease, since stores tell times in whole seconds.
 const ROUNDING: Duration = Duration::from_secs(2);
+/// Longest duration of a lease in seconds: a damaged object must not hold one for years.
+const LONGEST: u64 = 86_400;
+/// Added to the fencing number after the object is lost: holders that have written nothing left no trace of theirs.
+const UNSEEN_HOLDERS: u64 = 1 << 32;
 
 /// Content of the object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,11 +66,18 @@ struct HeldLease {
 
 impl Lease {
     /// Takes the lease at `key` for `holder`, which names this process for others. A process of this machine that held it
-    /// before is over: the caller holds a lock of the cache.
+    /// before is over: the caller holds a lock of the cache. `used` is the largest fencing number under which something was
+    /// written, or 0: the new one is larger, whatever the object says.
     ///
     /// # Errors
-    /// [`Error::Locked`] with the holder if another machine has it; [`Error::Remote`].
-    pub fn take(remote: &Arc<Remote>, key: &str, holder: &str, duration: Duration) -> Result<Self, Error> {
+    /// [`Error::Locked`] with the holder if another machine has it; [`Error::Lease`]; [`Error::Remote`].
+    pub fn take(
+        remote: &Arc<Remote>,
+        key: &str,
+        holder: &str,
+        duration: Duration,
+        used: u64,
+    ) -> Result<Self, Error> {
         let (begun, id) = (Instant::now(), new_id(holder));
         let own = std::fs::read_to_string(remote.root().join(key)).unwrap_or_default();
         let is_done = |bytes: &[u8]| parsed(remote, key, bytes).is_ok_and(|found| found.id == id);
@@ -80,10 +92,13 @@ impl Lease {
                     format!("{}, whose lease ends {} s after its last renewal", found.holder, found.seconds);
                 return Err(Error::Locked { path: remote.address(key), holder });
             }
-            let fence = found.as_ref().map_or(1, |found| found.fence + 1);
-            let (id, holder, seconds) = (id.clone(), holder.to_owned(), duration.as_secs().max(1));
+            let current = found.filter(|found| found.fence >= used);
+            let fence = next_fence(remote, key, current.as_ref(), used)?;
+            // A holder of a lost lease may be at work as well.
+            let is_taken_over = current.map_or(used > 0, |found| !found.released);
+            let (id, holder, seconds) = (id.clone(), holder.to_owned(), duration.as_secs().clamp(1, LONGEST));
             let record = LeaseRecord { id, holder, fence, renewals: 0, seconds, released: false };
-            Ok((Some(written(remote, key, &record)?), (fence, found.is_some_and(|found| !found.released))))
+            Ok((Some(written(remote, key, &record)?), (fence, is_taken_over)))
         })?;
         write_file(&remote.root().join(key), id.as_bytes())?;
         let (remote, key, renewed) = (Arc::clone(remote), key.to_owned(), Mutex::new(begun));
@@ -105,7 +120,8 @@ impl Lease {
     /// Checks that this process still has the lease. Asks the store unless a renewal was a moment ago.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another machine has it; [`Error::Remote`] if the store does not answer.
+    /// [`Error::Locked`] if another machine has it; [`Error::Lease`] if it is gone; [`Error::Remote`] if the store does not
+    /// answer.
     pub fn check(&self) -> Result<(), Error> {
         let renewed = *self.held.renewed();
         if renewed.elapsed() < self.held.duration / 2 { Ok(()) } else { self.held.renew() }
@@ -134,7 +150,9 @@ impl HeldLease {
     }
 
     fn parsed(&self, bytes: Option<&[u8]>) -> Result<LeaseRecord, Error> {
-        parsed(&self.remote, &self.key, bytes.unwrap_or_default())
+        let gone =
+            || damaged(&self.remote, &self.key, "the lease was deleted while a process held it".to_owned());
+        parsed(&self.remote, &self.key, bytes.ok_or_else(gone)?)
     }
 
     /// Writes the next renewal if the lease is still that of this process.
@@ -150,7 +168,7 @@ impl HeldLease {
                     let holder = format!("{}, which has taken over", found.holder);
                     return Err(Error::Locked { path: self.remote.address(&self.key), holder });
                 }
-                let next = LeaseRecord { renewals: found.renewals + 1, ..found };
+                let next = LeaseRecord { renewals: found.renewals.wrapping_add(1), ..found };
                 Ok((Some(written(&self.remote, &self.key, &next)?), ()))
             },
         )?;
@@ -194,10 +212,30 @@ fn is_over(remote: &Remote, key: &str, duration: Duration) -> Result<bool, Error
     Ok(passed.is_some_and(|passed| passed > duration + ROUNDING))
 }
 
+/// Fencing number of the next holder. Without a `current` object it passes those of holders that have left no trace.
+fn next_fence(remote: &Remote, key: &str, current: Option<&LeaseRecord>, used: u64) -> Result<u64, Error> {
+    let next = match current {
+        Some(found) => found.fence.checked_add(1),
+        None if used == 0 => Some(1),
+        None => used.checked_add(UNSEEN_HOLDERS),
+    };
+    next.ok_or_else(|| damaged(remote, key, "its fencing numbers are used up".to_owned()))
+}
+
 fn parsed(remote: &Remote, key: &str, bytes: &[u8]) -> Result<LeaseRecord, Error> {
-    let damaged =
-        |error: serde_json::Error| Error::Damaged { path: remote.address(key), reason: error.to_string() };
-    serde_json::from_slice(bytes).map_err(damaged)
+    let mut record: LeaseRecord = serde_json::from_slice(bytes)
+        .map_err(|error| damaged(remote, key, format!("the lease is damaged: {error}")))?;
+    if record.seconds > LONGEST {
+        let reason = format!("the lease is damaged: {} seconds are more than a day", record.seconds);
+        return Err(damaged(remote, key, reason));
+    }
+    // The text of another machine goes to a terminal.
+    record.holder.retain(|letter| !letter.is_control());
+    Ok(record)
+}
+
+fn damaged(remote: &Remote, key: &str, reason: String) -> Error {
+    Error::Lease { path: remote.address(key), reason }
 }
 
 fn written(remote: &Remote, key: &str, record: &LeaseRecord) -> Result<Vec<u8>, Error> {
@@ -225,7 +263,7 @@ mod tests {
     }
 
     fn take(machine: &Arc<Remote>, holder: &str) -> Result<Lease, Error> {
-        Lease::take(machine, "watch/m/lease.json", holder, SHORT)
+        Lease::take(machine, "watch/m/lease.json", holder, SHORT, 0)
     }
 
     /// Ends the renewals of a lease without giving it back, as a kill does.
@@ -292,5 +330,66 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!(leases.iter().flatten().count(), 1);
+    }
+
+    #[test]
+    fn a_lost_lease_has_a_larger_fence_than_any_holder_before() {
+        let folder = cupola_testkit::temporary();
+        let (a, b) = (machine(folder.path(), "a"), machine(folder.path(), "b"));
+        let path = folder.path().join("store/watch/m/lease.json");
+        for _ in 0..3 {
+            take(&a, "process 1 on a").unwrap();
+        }
+        let before = std::fs::read(&path).unwrap();
+        let stale = take(&a, "process 2 on a").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let error = stale.confirm().unwrap_err();
+        assert!(matches!(&error, Error::Lease { .. }) && error.is_user_error(), "{error}");
+        // Something was written under the second holding, nothing under the later ones.
+        let take = |machine: &Arc<Remote>, used| Lease::take(machine, "watch/m/lease.json", "b", SHORT, used);
+        let next = take(&b, 2).unwrap();
+        assert!(next.fence() > stale.fence() && next.is_taken_over());
+        assert!(matches!(stale.confirm(), Err(Error::Locked { .. })), "the stale holder stays out");
+        let used = next.fence();
+        drop((next, stale));
+        // An object of a backup does not lead back.
+        std::fs::write(&path, before).unwrap();
+        let next = take(&b, used).unwrap();
+        assert!(next.fence() > used && next.is_taken_over());
+    }
+
+    #[test]
+    fn a_damaged_lease_is_refused_with_a_remedy() {
+        let folder = cupola_testkit::temporary();
+        let a = machine(folder.path(), "a");
+        let path = folder.path().join("store/watch/m/lease.json");
+        drop(take(&a, "a").unwrap());
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let record = |fence: u64, seconds: u64, released: bool| {
+            let holder = "\u{1b}[2Jme".to_owned();
+            let record =
+                LeaseRecord { id: "x".to_owned(), holder, fence, renewals: u64::MAX, seconds, released };
+            serde_json::to_string(&record).unwrap()
+        };
+        let broken = [
+            String::new(),
+            "null".to_owned(),
+            whole[..whole.len() / 2].to_owned(),
+            whole.replace("fence", "fences"),
+            record(1, u64::MAX, false),
+            record(u64::MAX, 1, true),
+        ];
+        for text in broken {
+            std::fs::write(&path, &text).unwrap();
+            let error = take(&a, "a").unwrap_err();
+            assert!(matches!(&error, Error::Lease { .. }) && error.is_user_error(), "{text}: {error}");
+            let message = error.to_string();
+            assert!(
+                message.contains("test://home/watch/m/lease.json") && message.contains("delete the object")
+            );
+        }
+        std::fs::write(&path, record(7, 30, false)).unwrap();
+        let error = take(&a, "a").unwrap_err().to_string();
+        assert!(error.contains("[2Jme") && !error.contains('\u{1b}'), "{error}");
     }
 }

@@ -208,6 +208,30 @@ fn a_known_folder_that_is_gone_is_no_empty_store() {
     let folder = tempfile::tempdir().unwrap();
     let client = FolderClient::known(folder.path().join("unmounted"));
     assert!(client.get("a", 10, None).is_err() && client.list("models").is_err());
-    assert!(client.put("a", b"1", PutCondition::Absent).is_err());
+    assert!(client.put("a", b"1", PutCondition::Absent).is_err_and(|error| error.is_transient()));
     assert!(!folder.path().join("unmounted").exists());
+}
+
+#[test]
+fn the_mount_point_of_a_store_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mounted");
+    Remote::enrol(&FolderClient::new(&root), "file:///mounted").unwrap();
+    assert!(FolderClient::is_marked(&root));
+    let client = FolderClient::marked(&root);
+    assert!(client.put("a", b"1", PutCondition::Absent).unwrap());
+    std::fs::rename(&root, folder.path().join("elsewhere")).unwrap();
+    std::fs::create_dir(&root).unwrap();
+    let error = client.put("b", b"2", PutCondition::Absent).unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("mount its file system"), "{error}");
+    // For a person who waits it is a mistake, at once.
+    let remote = remote(folder.path(), "cache", Arc::new(FolderClient::marked(&root)));
+    assert!(remote.check_writable().is_err_and(|error| error.is_user_error()));
+    let keep = |_: Option<&[u8]>| Ok::<_, Error>((None, ()));
+    assert!(remote.update("doc", 10, |_| false, keep).is_err_and(|error| error.is_user_error()));
+    assert!(client.get("a", 10, None).is_err() && client.list("models").is_err());
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "nothing is written below the mount point");
+    std::fs::remove_dir(&root).unwrap();
+    std::fs::rename(folder.path().join("elsewhere"), &root).unwrap();
+    assert!(client.put("b", b"2", PutCondition::Absent).unwrap());
 }

@@ -33,7 +33,8 @@ pub enum StudyError {
     },
     /// A database that cannot be reached or opened, or refuses a statement.
     #[error(
-        "study in {database}: {why}; check the database and its address, then give the same command again"
+        "study in {database}: {why}; check the database and the address in --storage or `tune.storage`, then give the same \
+         command again"
     )]
     Database {
         /// Address without a password.
@@ -53,6 +54,14 @@ pub enum StudyError {
     NotAJournal {
         /// The folder.
         path: PathBuf,
+    },
+    /// A database file that cannot be read or written.
+    #[error("{path}: {source}; give a file that you may write with --storage or `tune.storage`")]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// Error of the operating system.
+        source: std::io::Error,
     },
     /// A folder of a database file that does not exist.
     #[error("{folder}: no such folder; create it, or correct --storage")]

@@ -35,7 +35,8 @@ impl JournalStorage {
     /// the folder of an `SQLite` file must exist.
     ///
     /// # Errors
-    /// [`StudyError::Io`], [`StudyError::NoFolder`], [`StudyError::Database`], [`StudyError::Damaged`] names the first line that is no operation.
+    /// [`StudyError::Io`], [`StudyError::Storage`], [`StudyError::NoFolder`], [`StudyError::Database`];
+    /// [`StudyError::Damaged`] names the first line that is no operation.
     pub fn open(place: impl Into<JournalPlace>, worker: &str) -> Result<Self, StudyError> {
         let place = place.into();
         if let Some(path) = place.file() {
@@ -52,7 +53,8 @@ impl JournalStorage {
                     _ => cupola_store::create_folder(folder)?,
                 }
             }
-            OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
+            let opened = OpenOptions::new().create(true).append(true).open(path);
+            opened.map_err(|source| unusable(&place, path, source))?;
         }
         Self::read_only(place, worker)
     }
@@ -65,7 +67,7 @@ impl JournalStorage {
         let place = place.into();
         if let JournalPlace::Sqlite { path, .. } = &place {
             // Opening a database that does not exist creates it.
-            path.metadata().map_err(at(path))?;
+            path.metadata().map_err(|source| unusable(&place, path, source))?;
         }
         let mut storage = Self {
             path: place.shown(),
@@ -200,5 +202,13 @@ impl JournalStorage {
 
     fn damaged(&self, why: String) -> StudyError {
         StudyError::Damaged { path: self.path.clone(), line: self.lines + 1, why }
+    }
+}
+
+/// Error of the file of a place. A database file was named by the user, and its remedy is another file, not another home.
+fn unusable(place: &JournalPlace, path: &Path, source: std::io::Error) -> StudyError {
+    match place {
+        JournalPlace::Sqlite { .. } => StudyError::Storage { path: path.to_owned(), source },
+        _ => at(path)(source),
     }
 }

@@ -164,7 +164,7 @@ fn workers_of_an_sqlite_file_take_turns() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("sqlite://{}", folder.path().join("new/studies.db").display());
     let place = |journal| JournalPlace::parse(&address, journal).unwrap();
-    assert!(matches!(JournalStorage::read_only(place("a"), ""), Err(StudyError::Io { .. })));
+    assert!(matches!(JournalStorage::read_only(place("a"), ""), Err(StudyError::Storage { .. })));
     // A folder that does not exist is named, and not created.
     let new = folder.path().join("new");
     assert!(

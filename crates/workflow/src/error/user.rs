@@ -50,10 +50,7 @@ pub(super) fn study(error: &cupola_tune::StudyError) -> bool {
         | E::NoFolder { .. }
         | E::Database { .. }
         | E::NoServer => true,
-        E::Io { source, .. } => {
-            use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
-            matches!(source.kind(), NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem)
-        }
+        E::Io { source, .. } | E::Storage { source, .. } => cupola_store::is_user_io(source),
         E::Store(error) => error.is_user_error(),
         E::LostTrial { .. } | E::Locked { .. } => false,
     }

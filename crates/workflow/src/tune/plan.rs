@@ -202,7 +202,7 @@ fn metrics(
                 return Ok(names);
             }
         }
-        Ok(None) | Err(StudyError::Io { .. }) => {}
+        Ok(None) | Err(StudyError::Io { .. } | StudyError::Storage { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let data = session.load_data(run, &job.config.roots())?;

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use crate::args::{EvaluateArgs, EvaluationFormat};
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, metric};
-use crate::failure::UserError;
+use crate::failure::{UserError, of_output};
 
 /// Seed of the resamples, so that the same rows have the same intervals.
 const SEED: u64 = 0;
@@ -143,7 +143,8 @@ fn write_files(
         Some(EvaluationFormat::Junit) => Some("junit.xml"),
     };
     if let Some((name, format)) = name.zip(format) {
-        write_file(&folder.join(name), form(format, result, evaluation)?.as_bytes())?;
+        write_file(&folder.join(name), form(format, result, evaluation)?.as_bytes())
+            .map_err(of_output("--out"))?;
     }
     let page = write_page(folder, evaluation)?;
     ui.line(format!("report  {}", page.display()));
@@ -154,7 +155,7 @@ fn write_json(ui: Ui, folder: &Path, result: &impl Serialize) -> Result<()> {
     let path = folder.join("metrics.json");
     let mut bytes = serde_json::to_vec_pretty(result)?;
     bytes.push(b'\n');
-    write_file(&path, &bytes)?;
+    write_file(&path, &bytes).map_err(of_output("--out"))?;
     ui.line(format!("written to {}", path.display()));
     Ok(())
 }

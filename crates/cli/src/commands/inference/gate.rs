@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::args::{GateArgs, GateFormat};
 use crate::commands::session;
 use crate::draw::{CollectionProgress, Ui, gate_text, show_gate};
-use crate::failure::{GateBroken, UserError};
+use crate::failure::{GateBroken, UserError, of_output};
 
 pub fn run(home: &Home, ui: Ui, args: &GateArgs) -> Result<()> {
     let progress = CollectionProgress::new(ui);
@@ -27,7 +27,7 @@ pub fn run(home: &Home, ui: Ui, args: &GateArgs) -> Result<()> {
     let judged = session.gate(&request)?;
     match (&args.out, args.format) {
         (Some(path), _) => {
-            write_file(path, formatted(&judged, args.format)?.as_bytes())?;
+            write_file(path, formatted(&judged, args.format)?.as_bytes()).map_err(of_output("--out"))?;
             ui.line(format!("written to {}", path.display()));
         }
         (None, GateFormat::Text) => show_gate(ui, &judged.package, &judged.gate),

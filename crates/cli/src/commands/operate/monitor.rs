@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::args::{MonitorArgs, MonitorCommand};
 use crate::draw::Ui;
-use crate::failure::UserError;
+use crate::failure::{UserError, of_output};
 
 pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
     match &args.command {
@@ -31,8 +31,9 @@ fn write_files(ui: Ui, folder: &Path, name: &str, found: &impl Serialize, page: 
         UserError::new(format!("failed to create {}: {error}", folder.display()), "check --out")
     })?;
     let path = folder.join(format!("{name}.html"));
-    write_file(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(found)?)?;
-    write_file(&path, page.as_bytes())?;
+    write_file(&folder.join(format!("{name}.json")), &serde_json::to_vec_pretty(found)?)
+        .map_err(of_output("--out"))?;
+    write_file(&path, page.as_bytes()).map_err(of_output("--out"))?;
     ui.line(format!("written to {}", path.display()));
     Ok(())
 }

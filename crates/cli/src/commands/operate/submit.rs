@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::args::{SubmitArgs, SubmitCommand, SubmitEngine, SubmitJobArgs};
 use crate::commands::session;
 use crate::draw::Ui;
-use crate::failure::UserError;
+use crate::failure::{UserError, of_output};
 use crate::next_step::next_command;
 
 pub fn run(home: &Home, ui: Ui, args: &SubmitArgs) -> Result<()> {
@@ -64,7 +64,7 @@ fn submit(home: &Home, ui: Ui, args: &SubmitJobArgs) -> Result<()> {
         let file = absolute(out)?.join(name);
         // The log of a job that is submitted by hand.
         job.folder.create()?;
-        write_file(&file, job.text.as_bytes())?;
+        write_file(&file, job.text.as_bytes()).map_err(of_output("--out"))?;
         ui.line(format!("written  {}", file.display()));
         return ui.result(&json!({ "job": job.record, "file": file }));
     }

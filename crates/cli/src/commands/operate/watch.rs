@@ -21,7 +21,7 @@ use crate::args::{SchedulerArg, WatchArgs, WatchCommand, WatchExportArgs, WatchP
 use crate::commands::session;
 use crate::commands::training::train::stop_signal;
 use crate::draw::{Screen, Ui, show_look, show_record};
-use crate::failure::UserError;
+use crate::failure::{UserError, of_output};
 use crate::next_step::next_command;
 
 /// Longest wait for the decision of a person between two looks at the journal.
@@ -112,7 +112,7 @@ fn pass(home: &Home, ui: Ui, args: &WatchPassArgs) -> Result<()> {
         let pause = match passed {
             Ok(WatchPass::Stopped) => return Ok(()),
             // A watch outlives a source that is away for an hour.
-            Err(error) if !matches!(error, WatchError::Journal { .. }) => {
+            Err(error) if !error.ends_watch() => {
                 Ui::warning(&error.to_string());
                 every
             }
@@ -269,7 +269,7 @@ fn exported(home: &Home, ui: Ui, args: &WatchExportArgs) -> Result<()> {
     let text = export(&session, &ConfigSource::file(&args.config), &request)?;
     match &args.out {
         Some(out) => {
-            cupola_registry::write_file(out, text.as_bytes())?;
+            cupola_registry::write_file(out, text.as_bytes()).map_err(of_output("--out"))?;
             ui.line(format!("written {}", out.display()));
             ui.result(&json!({ "out": out }))
         }

@@ -4,12 +4,17 @@
 //! fencing number of the lease under which it was written, so that a process that lost its lease without knowing is
 //! refused at its next record. A process that takes over from a killed one writes an object without a record first:
 //! whatever the other still wants to append comes after it.
+//!
+//! Numbers without a gap and the digest of the object before, which each object has, make the objects one history. Where
+//! one is missing or belongs to another history, nothing is decided on the others.
+
+mod history;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cupola_spec::is_name;
-use cupola_store::{Lease, Remote, read_limited, write_file};
+use cupola_store::{Lease, Remote, read_limited, sha256_hex, write_file};
 use serde::{Deserialize, Serialize};
 
 use crate::watch::error::WatchError;
@@ -29,6 +34,9 @@ struct JournalObject {
     fence: u64,
     /// Text that no other writer has.
     id: String,
+    /// SHA-256 of the object before; `None` for the first, and in journals of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<String>,
     /// The record; `None` where a process took over.
     record: Option<WatchRecord>,
 }
@@ -40,14 +48,16 @@ pub(super) struct JournalObjects {
     name: String,
     /// Number of the last object that was read.
     read: u64,
-    /// Largest fencing number among them.
+    /// SHA-256 of that object; `None` before the first.
+    last: Option<String>,
+    /// Largest fencing number among those that were read.
     fence: u64,
     lease: Option<Arc<Lease>>,
 }
 
 impl JournalObjects {
     pub fn new(remote: Arc<Remote>, name: &str) -> Self {
-        Self { remote, name: name.to_owned(), read: 0, fence: 0, lease: None }
+        Self { remote, name: name.to_owned(), read: 0, last: None, fence: 0, lease: None }
     }
 
     /// Names of the models with a journal, also of those that only the cache knows.
@@ -62,33 +72,54 @@ impl JournalObjects {
         named.chain(cached).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Largest fencing number under which an object was written.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
     /// All records that the store has, or else the cache.
+    ///
+    /// # Errors
+    /// [`WatchError::History`] if some are missing.
     pub fn cached(&mut self) -> Result<Vec<WatchRecord>, WatchError> {
-        let prefix = format!("{ROOT}{}/{FOLDER}/", self.name);
-        if let Some(listed) = self.remote.listing(&prefix) {
-            self.remote.copy_missing(listed.into_iter().map(|object| object.key))?;
+        // In this order: another process of this machine may append at this moment.
+        let known = self.cached_numbers();
+        let listed = self.remote.listing(&self.prefix());
+        if let Some(listed) = &listed {
+            let last = known.last().copied().unwrap_or(0);
+            self.check_numbers(&self.numbers(listed.iter().map(|object| object.key.as_str())), last)?;
+            self.remote.copy_missing(listed.iter().map(|object| object.key.clone()))?;
         }
         let mut records = Vec::new();
         loop {
             let (number, path) = (self.read + 1, self.remote.root().join(self.key(self.read + 1)));
             if !path.is_file() {
-                return Ok(records);
+                break;
             }
             let bytes = read_limited(&path, LIMIT)?;
             self.add(number, &bytes, &mut records)?;
         }
+        self.check_cache()?;
+        Ok(records)
     }
 
-    /// Adds the records that the store has beyond those that were read.
+    /// Adds the records that the store has beyond those that were read, after a check that these are its history.
     ///
     /// # Errors
-    /// A store that does not answer.
-    pub fn read_new(&mut self, records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
+    /// [`WatchError::History`]; a store that does not answer.
+    pub fn reload(&mut self, records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
+        let last = self.check()?;
+        self.read_new(records)?;
+        // One that was listed a moment ago.
+        if self.read < last { Err(self.missing(self.read + 1, last)) } else { Ok(()) }
+    }
+
+    fn read_new(&mut self, records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
         loop {
             let key = self.key(self.read + 1);
             let Some(bytes) = self.remote.read(&key, LIMIT)? else { return Ok(()) };
-            write_file(&self.remote.root().join(&key), &bytes)?;
             self.add(self.read + 1, &bytes, records)?;
+            write_file(&self.remote.root().join(&key), &bytes)?;
         }
     }
 
@@ -120,8 +151,8 @@ impl JournalObjects {
             let number = self.read + 1;
             let fence = self.lease.as_ref().map_or(0, |lease| lease.fence());
             let id = format!("{} {}", std::process::id(), jiff::Timestamp::now());
-            let bytes = serde_json::to_vec(&JournalObject { fence, id, record: record.cloned() })
-                .map_err(|error| self.damaged(number, &error))?;
+            let object = JournalObject { fence, id, previous: self.last.clone(), record: record.cloned() };
+            let bytes = serde_json::to_vec(&object).map_err(|error| self.damaged(number, &error))?;
             let key = self.key(number);
             if self.remote.claim(&key, &bytes)? {
                 write_file(&self.remote.root().join(&key), &bytes)?;
@@ -132,16 +163,21 @@ impl JournalObjects {
         }
     }
 
-    /// Checks with the store that the lease holds.
+    /// Checks with the store that the lease holds, and that the records are its history.
     pub fn confirm(&self) -> Result<(), WatchError> {
         let Some(lease) = &self.lease else { return Ok(()) };
-        lease.confirm().map_err(|error| WatchError::of_lock(&self.name, error))
+        lease.confirm().map_err(|error| WatchError::of_lock(&self.name, error))?;
+        self.check().map(drop)
     }
 
     fn add(&mut self, number: u64, bytes: &[u8], records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
         let object: JournalObject =
             serde_json::from_slice(bytes).map_err(|error| self.damaged(number, &error))?;
+        if object.previous.is_some() && object.previous != self.last {
+            return Err(self.foreign(number));
+        }
         (self.read, self.fence) = (number, self.fence.max(object.fence));
+        self.last = Some(sha256_hex(bytes));
         records.extend(object.record);
         Ok(())
     }
@@ -150,73 +186,14 @@ impl JournalObjects {
         WatchError::Journal { path: self.remote.address(&self.key(number)), line: 1, why: error.to_string() }
     }
 
+    fn prefix(&self) -> String {
+        format!("{ROOT}{}/{FOLDER}/", self.name)
+    }
+
     fn key(&self, number: u64) -> String {
-        format!("{ROOT}{}/{FOLDER}/{number:0DIGITS$}.json", self.name)
+        format!("{}{number:0DIGITS$}.json", self.prefix())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::time::Duration;
-
-    use cupola_registry::Home;
-    use cupola_store::FolderClient;
-
-    use crate::watch::journal::WatchJournal;
-    use crate::watch::record::WatchState;
-
-    use super::*;
-
-    fn machine(folder: &Path, name: &str) -> Home {
-        let client = Arc::new(FolderClient::new(folder.join("store")));
-        Remote::attach(&folder.join(name), "test://home", client, Box::new(|_| {}));
-        Home::new(folder.join(name))
-    }
-
-    fn lease(home: &Home, holder: &str) -> Arc<Lease> {
-        let remote = home.remote().unwrap();
-        Arc::new(Lease::take(remote, "watch/m/lease.json", holder, Duration::from_secs(1)).unwrap())
-    }
-
-    fn declined(why: &str) -> WatchState {
-        WatchState::Declined { by: "ann".to_owned(), why: why.to_owned() }
-    }
-
-    #[test]
-    fn records_of_several_machines_have_one_order() {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (machine(folder.path(), "a"), machine(folder.path(), "b"));
-        let mut first = WatchJournal::held(&a, "m", Some(lease(&a, "a"))).unwrap();
-        first.append(None, WatchState::Opened).unwrap();
-        // A decision of a person on another machine, of which the watch does not know yet.
-        let mut second = WatchJournal::open(&b, "m").unwrap();
-        second.append(Some(1), declined("no")).unwrap();
-        first.append(Some(1), declined("late")).unwrap();
-        assert_eq!(first.records().len(), 3);
-        second.reload().unwrap();
-        assert_eq!(second.records(), first.records());
-        assert_eq!(WatchJournal::names(&machine(folder.path(), "c")), ["m"]);
-        std::fs::remove_dir_all(folder.path().join("store")).unwrap();
-        assert_eq!(WatchJournal::open(&b, "m").unwrap().records().len(), 3, "the cache has them");
-    }
-
-    #[test]
-    fn a_process_that_lost_its_lease_appends_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (machine(folder.path(), "a"), machine(folder.path(), "b"));
-        let stale = lease(&a, "a");
-        let mut first = WatchJournal::held(&a, "m", Some(Arc::clone(&stale))).unwrap();
-        first.append(None, WatchState::Opened).unwrap();
-        // As if the process had been stopped for longer than its lease, and looks at its clock before it is told.
-        let path = folder.path().join("store/watch/m/lease.json");
-        let text = std::fs::read_to_string(&path).unwrap().replace(": false", ": true");
-        std::fs::write(&path, text).unwrap();
-        let mut second = WatchJournal::held(&b, "m", Some(lease(&b, "b"))).unwrap();
-        second.append(Some(1), declined("mine")).unwrap();
-        let refused = first.append(Some(1), declined("stale")).unwrap_err();
-        assert!(matches!(refused, WatchError::Busy { .. }), "{refused}");
-        second.reload().unwrap();
-        assert_eq!(second.records().len(), 2);
-    }
-}
+mod tests;

@@ -22,17 +22,18 @@ pub(in crate::watch) struct WatchLock {
 }
 
 impl WatchLock {
-    /// Takes the lock of the watch of a model.
+    /// Takes the lock of the watch of a model. `used` is the largest fencing number in its journal.
     ///
     /// # Errors
-    /// [`WatchError::Busy`] with the holder; an object store that does not answer.
-    pub fn take(home: &Home, name: &str) -> Result<Self, WatchError> {
+    /// [`WatchError::Busy`] with the holder; [`WatchError::Lease`]; an object store that does not answer.
+    pub fn take(home: &Home, name: &str, used: u64) -> Result<Self, WatchError> {
         let path = folder(home, name);
         create_folder(&path)?;
         let lock = Lock::try_folder(&path).map_err(|error| WatchError::of_lock(name, error))?;
         let lease = home.remote().map(|remote| {
             let key = format!("watch/{name}/lease.json");
-            Lease::take(remote, &key, &holder(), LEASE).map_err(|error| WatchError::of_lock(name, error))
+            Lease::take(remote, &key, &holder(), LEASE, used)
+                .map_err(|error| WatchError::of_lock(name, error))
         });
         Ok(Self { lease: lease.transpose()?.map(Arc::new), _lock: lock })
     }

@@ -12,6 +12,8 @@ use cupola_workflow::PredictedRows;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::failure::of_output;
+
 /// Key of the labels in a line of JSON, unless a target has this name.
 const LABELS: &str = "series";
 /// Key of the name of a row's file, unless a target has this name.
@@ -53,7 +55,7 @@ impl PredictionFile {
     pub fn new(path: &str, is_csv: bool) -> Result<Self> {
         let target = match path {
             "-" => Target::StandardOutput(BufWriter::new(tempfile::tempfile()?)),
-            path => Target::File(StagedFile::new(Path::new(path))?),
+            path => Target::File(StagedFile::new(Path::new(path)).map_err(of_output("--output"))?),
         };
         Ok(Self { target, is_csv, has_header: false })
     }
@@ -73,7 +75,7 @@ impl PredictionFile {
 
     pub fn finish(self) -> Result<()> {
         match self.target {
-            Target::File(file) => file.commit()?,
+            Target::File(file) => file.commit().map_err(of_output("--output"))?,
             Target::StandardOutput(file) => {
                 let mut file = file.into_inner()?;
                 file.rewind()?;

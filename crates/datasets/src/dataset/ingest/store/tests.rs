@@ -227,3 +227,28 @@ fn rows_wait_while_the_store_is_away_and_are_sent_later() {
     assert!(waits().is_empty());
     assert_eq!(numbers(&again), [0, 1, 2, 3]);
 }
+
+#[test]
+fn rows_wait_while_the_folder_of_the_store_is_not_mounted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    store(path);
+    fs::write(path.join("store/store.json"), "{}").unwrap();
+    let cache = path.join("a");
+    let client = || Arc::new(FolderClient::marked(path.join("store")));
+    let attach = || drop(Remote::attach(&cache, "test://team/home", client(), Box::new(|_| {})));
+    attach();
+    push(&IngestLog::new(&cache), [1]);
+    // The mount point is still there.
+    fs::rename(path.join("store"), path.join("elsewhere")).unwrap();
+    fs::create_dir(path.join("store")).unwrap();
+    push(&IngestLog::new(&cache), [2, 3]);
+    assert_eq!(fs::read_dir(path.join("store")).unwrap().count(), 0);
+    fs::remove_dir(path.join("store")).unwrap();
+    push(&IngestLog::new(&cache), [4]);
+    fs::rename(path.join("elsewhere"), path.join("store")).unwrap();
+    attach();
+    let again = Datasets::new(&cache);
+    pull(&again);
+    assert_eq!(numbers(&again), [0, 1, 2, 3, 4]);
+}
