@@ -246,7 +246,7 @@ fn rows_wait_for_the_folder_of_a_home_that_is_not_mounted() {
     let inbox = home.path("store/data/rows/inbox");
     let started = Instant::now();
     while fs::read_dir(&inbox).unwrap().count() < 3 {
-        assert!(started.elapsed() < Duration::from_secs(60), "the rows were not sent");
+        assert!(started.elapsed() < Duration::from_mins(1), "the rows were not sent");
         std::thread::sleep(Duration::from_millis(200));
     }
     json_of(&home, "b", &["data", "pull", "rows"]);
