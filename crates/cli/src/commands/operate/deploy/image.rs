@@ -55,6 +55,7 @@ fn request(home: &Home, args: &DeployImageArgs) -> Result<ImageRequest> {
         reference,
         path,
         format,
+        compression: args.compression.compression(),
         cache: Some(home.root().join("data").join("cache").join("images")),
     })
 }
