@@ -231,7 +231,7 @@ mod tests {
                 Ok(())
             }
         }
-        let mut writer = CompressionWriter::new(Full(BLOCK), ImageCompression::Gzip);
+        let mut writer = CompressionWriter::new(Full(64), ImageCompression::Gzip);
         let text = text();
         let written = text.iter().try_for_each(|byte| writer.write_all(&[*byte]));
         let error = written.and_then(|()| writer.finish().map(drop)).unwrap_err();
