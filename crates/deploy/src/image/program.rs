@@ -107,7 +107,9 @@ fn read_with_digest(path: &Path) -> Result<(Vec<u8>, String), ImageError> {
         let (sender, parts) = channel::<&[u8]>();
         let digest = scope.spawn(move || {
             let mut hasher = Sha256Hasher::new();
-            parts.iter().for_each(|part| hasher.update(part));
+            for part in parts {
+                hasher.update(part);
+            }
             hasher.finish()
         });
         for part in bytes.chunks_mut(PART) {

@@ -119,7 +119,9 @@ impl<W: Write> CompressionWriter<W> {
         let Self { out, jobs, workers, .. } = self;
         drop(jobs);
         // A worker that panicked has left its block without a result, which is an error above.
-        workers.into_iter().for_each(|worker| drop(worker.join()));
+        for worker in workers {
+            let _ = worker.join();
+        }
         Ok(out)
     }
 
