@@ -46,12 +46,12 @@ pub const PROBE_COMMAND: &str = "probe-vulkan";
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  cupola train --data churn.csv --target churn    train, evaluate and publish without a config
-  cupola init --data churn.csv --target churn     write that config, with the reason of each line
+  cupola train --data churn.csv --target churn    train without a config
+  cupola init --data churn.csv --target churn     write a config, with reasons
   cupola train --config configs/digits.toml       train from a config
-  cupola tune --config configs/digits.toml        search for better values of its keys
+  cupola tune --config configs/digits.toml        search for better values
   cupola serve --model digits                     answer predictions over HTTP
-  cupola predict --model digits --input rows.csv  the same numbers without a server
+  cupola predict --model digits --input rows.csv  the same without a server
   cupola --home s3://team/ml models list          share a home in an object store"
 )]
 pub struct Cli {
@@ -171,7 +171,7 @@ pub struct ModelArgs {
 #[command(after_help = "\
 Examples:
   cupola doctor
-  cupola doctor --rebuild     after runs or models were copied into the home folder")]
+  cupola doctor --rebuild     after runs or models were copied into the home")]
 pub struct DoctorArgs {
     /// Rebuild the index from the files and remove what killed processes left behind: staged files older
     /// than 10 minutes and partial downloads older than a day

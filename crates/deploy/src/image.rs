@@ -14,6 +14,7 @@ mod reference;
 mod serve;
 mod write;
 
+pub use blob::ImageCompression;
 pub use error::ImageError;
 pub use output::ImageFormat;
 pub use program::ProgramFile;

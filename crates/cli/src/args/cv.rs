@@ -11,7 +11,8 @@ Examples:
   cupola cv --config configs/digits.toml --folds 5
   cupola cv --data churn.csv --target churn --folds 5 --repeat 3
   cupola cv --config configs/digits.toml --folds 3 --nested --set tune.trials=10
-  cupola cv --config sales.toml --set split.by=time --set split.column=day --set split.gap='7 days'
+  cupola cv --config sales.toml --set split.by=time --set split.column=day \\
+    --set split.gap='7 days'
 
 A command that was stopped or killed goes on where it was when it is given again.")]
 pub struct CvArgs {

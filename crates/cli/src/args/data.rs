@@ -10,8 +10,8 @@ use super::ConfigArgs;
 #[command(after_help = "\
 Examples:
   cupola prepare --config configs/diamonds.toml
-  cupola prepare --config configs/diamonds.toml --dry-run     show what would be done
-  cupola prepare --config configs/diamonds.toml --force       prepare even if nothing has changed")]
+  cupola prepare --config configs/diamonds.toml --dry-run   only show the plan
+  cupola prepare --config configs/diamonds.toml --force     without a change")]
 pub struct PrepareArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -79,11 +79,13 @@ pub enum DataCommand {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola data add diamonds data/diamonds.csv.gz --licence 'CC BY 4.0' --updates never
-  cupola data add photos photos/                          a folder of images, one folder for each class
-  cupola data add orders sqlite:shop.db --sql 'SELECT * FROM orders' --watermark id
+  cupola data add diamonds data/diamonds.csv.gz --licence 'CC BY 4.0' \\
+    --updates never
+  cupola data add photos photos/                            a folder per class
+  cupola data add orders sqlite:shop.db --sql 'SELECT * FROM orders' \\
+    --watermark id
   cupola data add trips 's3://bucket/trips/2024-*.parquet'
-  cupola data add census --config configs/census_nano.toml   its [data] and [[expect]]")]
+  cupola data add census --config configs/census_nano.toml  with its [[expect]]")]
 pub struct DataAddArgs {
     /// Name of the dataset
     pub name: String,
@@ -112,8 +114,8 @@ pub struct DataAddArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola data pull orders                                 collect its source again
-  cupola data pull flights --from s3://team/datasets      get a version that was pushed there")]
+  cupola data pull orders                               collect its source again
+  cupola data pull flights --from s3://team/datasets    get a pushed version")]
 pub struct DataPullArgs {
     /// Name of the dataset
     pub name: String,

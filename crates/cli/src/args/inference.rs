@@ -16,7 +16,8 @@ Without --data the numbers that the model was published with are shown.
 Examples:
   cupola evaluate --model digits
   cupola evaluate --model digits --data data/digits.csv.gz --out report
-  cupola evaluate --model census --data new.csv --subgroups sex,age --format markdown
+  cupola evaluate --model census --data new.csv --subgroups sex,age \\
+    --format markdown
   cupola evaluate --compare census@champion census --data new.csv")]
 pub struct EvaluateArgs {
     /// NAME, NAME@ALIAS, NAME:VERSION or a folder
@@ -116,7 +117,8 @@ pub struct PredictArgs {
 #[command(after_help = "\
 Examples:
   cupola generate --model gpt_moby --prompt 'Call me '
-  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 --temperature 0.7 --top-k 40 --seed 2
+  cupola generate --model gpt_moby --prompt 'The whale' --tokens 500 \\
+    --temperature 0.7 --top-k 40 --seed 2
   cupola generate --model smol --prompt 'Why is steel harder than iron?'
   cupola generate --model smol --prompt 'Steel is' --raw")]
 pub struct GenerateArgs {

@@ -86,6 +86,9 @@ fn message_and_hint(text: &str) -> (String, String) {
 mod tests {
     use super::*;
 
+    /// Most columns of a line of an example.
+    const WIDTH: usize = 80;
+
     /// Lines of examples of a command and of those below it, with the path to the command.
     fn examples(command: &Command, path: &[String], all: &mut Vec<(Vec<String>, String)>) {
         let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -102,6 +105,9 @@ mod tests {
         let mut all = Vec::new();
         examples(&Cli::command(), &["cupola".to_owned()], &mut all);
         assert!(all.len() > 80, "{}", all.len());
+        // A terminal breaks longer lines anywhere: they end with a backslash and go on in the next line.
+        let long: Vec<_> = all.iter().filter(|(_, example)| example.chars().count() > WIDTH).collect();
+        assert!(long.is_empty(), "{long:#?}");
         for width in [40, 80, 100] {
             let mut before: (Vec<String>, String) = Default::default();
             for (path, example) in &all {

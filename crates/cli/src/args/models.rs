@@ -144,7 +144,7 @@ pub enum ModelsCommand {
     },
     /// Publish a model of another program, to serve it or train it further
     #[command(
-        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol\n  cupola models import --from xgboost model.json --name churn --target left --classes no,yes"
+        after_help = "Examples:\n  cupola models import --from hf all-MiniLM-L6-v2/ --name minilm\n  cupola models import --from gguf SmolLM2-135M-Instruct.Q4_1.gguf --name smol\n  cupola models import --from xgboost model.json --name churn --target left \\\n    --classes no,yes"
     )]
     Import(ImportArgs),
     /// Write a model for other programs

@@ -1,7 +1,7 @@
 //! Blobs of an image: documents and layers, with the digests that address them.
 
 mod cache;
-mod gzip;
+mod compression;
 mod layer;
 
 use std::io::{self, Write};
@@ -11,11 +11,11 @@ use cupola_store::{Sha256Hasher, sha256_hex};
 
 use self::cache::CompressedLayer;
 pub(super) use self::cache::LayerCache;
-use self::gzip::GzipWriter;
+use self::compression::CompressionWriter;
+pub use self::compression::ImageCompression;
 pub(super) use self::layer::{Layer, LayerKind, Owner};
 use super::error::ImageError;
 
-const GZIP_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Largest layer of a model that is compressed, in bytes. Weights shrink by a tenth, at 100 MB/s and core.
@@ -95,20 +95,26 @@ impl<'a> LayerBlob<'a> {
     ///
     /// # Errors
     /// [`ImageError::Read`], or an error of the digest of a file.
-    pub fn new(layer: &'a Layer, cache: &LayerCache, progress: Progress<'_>) -> Result<Self, ImageError> {
+    pub fn new(
+        layer: &'a Layer,
+        compression: ImageCompression,
+        cache: &LayerCache,
+        progress: Progress<'_>,
+    ) -> Result<Self, ImageError> {
         if layer.kind == LayerKind::Model && layer.content_size() > COMPRESSED_MODEL {
             return Self::plain(layer, progress);
         }
         let content = layer.content_digest();
-        let cached = cache.read(layer.kind, &content);
+        let cached = cache.read(layer.kind, compression, &content);
         let is_cached = cached.is_some();
-        let compressed = cached.map_or_else(|| compress(layer, progress), Ok)?;
+        let compressed = cached.map_or_else(|| compress(layer, compression, progress), Ok)?;
         if !is_cached {
-            cache.write(layer.kind, &content, &compressed);
+            cache.write(layer.kind, compression, &content, &compressed);
         }
         let CompressedLayer { diff_id, sha256, bytes } = compressed;
         let size = bytes.len() as u64;
-        let blob = Blob { media_type: GZIP_LAYER, sha256, size, content: Content::Bytes(bytes) };
+        let media_type = compression.media_type();
+        let blob = Blob { media_type, sha256, size, content: Content::Bytes(bytes) };
         Ok(Self { layer, diff_id, blob, cached: is_cached })
     }
 
@@ -124,9 +130,13 @@ impl<'a> LayerBlob<'a> {
 }
 
 /// Compresses the archive of a layer, with both digests on the way.
-fn compress(layer: &Layer, progress: Progress<'_>) -> Result<CompressedLayer, ImageError> {
+fn compress(
+    layer: &Layer,
+    compression: ImageCompression,
+    progress: Progress<'_>,
+) -> Result<CompressedLayer, ImageError> {
     let path = Path::new(&layer.name);
-    let mut archive = Hashing::new(GzipWriter::new(Hashing::new(Vec::new())));
+    let mut archive = Hashing::new(CompressionWriter::new(Hashing::new(Vec::new()), compression));
     layer.write_tar(path, &mut archive, progress)?;
     let Hashing { out, hasher, .. } = archive;
     let compressed = out.finish().map_err(super::error::at(path))?;

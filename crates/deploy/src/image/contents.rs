@@ -7,7 +7,7 @@ use cupola_registry::{Manifest, Package};
 use super::blob::{Layer, LayerKind, Owner};
 use super::documents::{bill_of_materials, provenance};
 use super::error::ImageError;
-use super::program::{Program, ProgramFile};
+use super::program::Program;
 
 /// User and group of the server, which distroless images have as `nonroot`.
 pub(super) const USER: u64 = 65_532;
@@ -62,11 +62,11 @@ pub(super) fn base(program: &Program, sysroot: &Path) -> Layer {
 /// Layer with the program and its bill of materials.
 ///
 /// # Errors
-/// [`ImageError::Read`], [`ImageError::Json`].
-pub(super) fn program(program: &Program, file: &ProgramFile, base: &Layer) -> Result<Layer, ImageError> {
+/// [`ImageError::Json`].
+pub(super) fn program(program: Program, is_own: bool, base: &Layer) -> Result<Layer, ImageError> {
     let mut layer = Layer::new("program", LayerKind::Program);
-    layer.bytes(inner(SBOM), 0o644, bill_of_materials(program, file.is_own, base)?);
-    layer.file(inner(PROGRAM), 0o755, &program.path, &program.sha256)?;
+    layer.bytes(inner(SBOM), 0o644, bill_of_materials(&program, is_own, base)?);
+    layer.hashed_bytes(inner(PROGRAM), 0o755, program.bytes, program.sha256);
     Ok(layer)
 }
 

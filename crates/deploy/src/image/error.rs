@@ -78,11 +78,24 @@ pub enum ImageError {
         /// Kind of entry that would have been replaced.
         expected: &'static str,
     },
+    /// A compression that readers of a form do not know.
+    #[error(
+        "zstd is not supported in a docker-archive, whose readers expect gzip; choose --compression gzip, or --format oci-archive"
+    )]
+    Compression,
     /// A file that another process wrote to while it was read.
     #[error("{path} changed while it was read; try again")]
     Changed {
         /// The file, or the name of the layer.
         path: PathBuf,
+    },
+    /// An index of a layout that is none.
+    #[error("{path} is not an index of images: {reason}; choose another --out")]
+    Index {
+        /// The index.
+        path: PathBuf,
+        /// Defect of the document.
+        reason: String,
     },
     /// A config of a server that does not serialise.
     #[error("failed to write the config of the server: {0}")]
@@ -106,6 +119,8 @@ impl ImageError {
             | Self::Reference { .. }
             | Self::Duplicate { .. }
             | Self::Empty
+            | Self::Compression
+            | Self::Index { .. }
             | Self::Occupied { .. } => true,
         }
     }

@@ -1,25 +1,29 @@
-//! Files of an image: an archive or a folder, which appears whole or not at all.
+//! Files of an image: an archive, which appears whole or not at all, or a folder, to which the image is added.
+
+mod layout;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use cupola_store::{StagedFile, StagedFolder};
+use cupola_store::StagedFile;
 use serde::Serialize;
 use serde_json::json;
 use tar::{EntryType, Header};
 
-use super::blob::{Blob, LayerBlob, Progress};
+use super::blob::{Blob, ImageCompression, LayerBlob, Progress};
 use super::documents::{INDEX_TYPE, OciDescriptor, OciIndex};
 use super::error::{ImageError, at, output};
 use super::reference::ImageReference;
 
 const LAYOUT_FILE: &str = "oci-layout";
+const INDEX_FILE: &str = "index.json";
 const BLOBS: &str = "blobs/sha256";
 /// Size of a block of a tar archive.
 const BLOCK: usize = 512;
 const BUFFER: usize = 1 << 18;
+/// Most symbolic links that are followed to a file, as Linux does.
+const LINK_LIMIT: usize = 40;
 
 /// Form of an image on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,8 +65,7 @@ impl ImageFormat {
         let stem = reference.file_stem();
         if self == Self::Oci {
             let path = out.map_or_else(|| PathBuf::from(stem), Path::to_owned);
-            let is_free = !path.exists() || path.join(LAYOUT_FILE).is_file() || is_empty(&path);
-            return if is_free {
+            return if !path.exists() || layout::is_layout(&path) {
                 Ok(path)
             } else {
                 Err(ImageError::Occupied { path, expected: "an image layout" })
@@ -79,18 +82,27 @@ impl ImageFormat {
         }
         Ok(path)
     }
+
+    /// Checks that those who read this form know a compression.
+    pub(super) fn check(self, compression: ImageCompression) -> Result<(), ImageError> {
+        match (self, compression) {
+            (Self::DockerArchive, ImageCompression::Zstd) => Err(ImageError::Compression),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Image<'_> {
-    /// Writes the image and returns the size of its files.
+    /// Writes the image, to the target of a symbolic link if there is one, and returns the size of its files.
     ///
     /// # Errors
     /// [`ImageError::Write`], or an error of a file that is read again; the old image is then still there.
     pub fn write(&self, format: ImageFormat, path: &Path, progress: Progress<'_>) -> Result<u64, ImageError> {
+        let path = follow_links(path)?;
         match format {
-            ImageFormat::Oci => self.write_layout(path, progress),
+            ImageFormat::Oci => self.write_layout(&path, progress),
             ImageFormat::OciArchive | ImageFormat::DockerArchive => {
-                self.write_archive(format, path, progress)
+                self.write_archive(format, &path, progress)
             }
         }
     }
@@ -132,34 +144,14 @@ impl Image<'_> {
         Ok(size)
     }
 
-    fn write_layout(&self, path: &Path, progress: Progress<'_>) -> Result<u64, ImageError> {
-        let staged = StagedFolder::new(path).map_err(output)?;
-        let folder = staged.path().join(BLOBS);
-        std::fs::create_dir_all(&folder).map_err(at(path))?;
-        let mut size = 0;
-        for (sha256, blob) in self.blobs() {
-            let file = File::create(folder.join(sha256)).map_err(at(path))?;
-            let mut out = BufWriter::with_capacity(BUFFER, file);
-            blob.write(path, &mut out, progress)?;
-            out.flush().and_then(|()| out.get_ref().sync_all()).map_err(at(path))?;
-            size += blob.size;
-        }
-        for (name, bytes) in self.top_files(ImageFormat::Oci)? {
-            staged.write(name, &bytes).map_err(output)?;
-            size += bytes.len() as u64;
-        }
-        staged.replace().map_err(output)?;
-        Ok(size)
-    }
-
-    /// Names and contents of the files beside the blobs, sorted.
+    /// Names and contents of the files beside the blobs of an archive, sorted.
     fn top_files(&self, format: ImageFormat) -> Result<Vec<(&'static str, Vec<u8>)>, ImageError> {
         let index = OciIndex {
             schema_version: 2,
             media_type: INDEX_TYPE.to_owned(),
             manifests: vec![self.entry.clone()],
         };
-        let index = ("index.json", serde_json::to_vec(&index)?);
+        let index = (INDEX_FILE, serde_json::to_vec(&index)?);
         let layout = (LAYOUT_FILE, serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?);
         let path = |blob: &Blob<'_>| format!("{BLOBS}/{}", blob.sha256);
         let layers: Vec<String> = self.layers.iter().map(|layer| path(&layer.blob)).collect();
@@ -170,16 +162,21 @@ impl Image<'_> {
         }]);
         // Docker before version 25 reads this file only.
         let docker = ("manifest.json", serde_json::to_vec(&docker)?);
-        Ok(match format {
-            ImageFormat::Oci => vec![index, layout],
-            ImageFormat::OciArchive => vec![index, docker, layout],
-            ImageFormat::DockerArchive => vec![docker],
-        })
+        Ok(if format == ImageFormat::DockerArchive { vec![docker] } else { vec![index, docker, layout] })
     }
 }
 
-fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+/// Path of the file that is written in place of a symbolic link, which stays. It need not exist.
+fn follow_links(path: &Path) -> Result<PathBuf, ImageError> {
+    let mut found = path.to_owned();
+    for _ in 0..LINK_LIMIT {
+        if !found.is_symlink() {
+            return Ok(found);
+        }
+        let target = found.read_link().map_err(at(path))?;
+        found = found.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(at(path)(std::io::Error::other("too many symbolic links")))
 }
 
 /// Header of an entry from 1970 that everybody may read.

@@ -3,9 +3,13 @@
 mod elf;
 mod libraries;
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::thread;
 
-use cupola_store::sha256_hex;
+use cupola_store::Sha256Hasher;
 
 use self::elf::Executable;
 use self::libraries::Libraries;
@@ -17,6 +21,8 @@ use super::error::ImageError;
 const MARKER: &[u8] = b"cupola-deploy: a program that serves the packages of an image";
 /// Largest program or library in bytes.
 const PROGRAM_LIMIT: u64 = 4 << 30;
+/// Bytes of a program that are hashed at once.
+const PART: usize = 4 << 20;
 
 /// Program that an image runs.
 #[derive(Debug, Clone)]
@@ -49,8 +55,7 @@ pub(super) struct SystemFile {
 /// A program and all files that its loader reads.
 #[derive(Debug)]
 pub(super) struct Program {
-    /// Path of the program, which is read again for each archive.
-    pub path: PathBuf,
+    pub bytes: Vec<u8>,
     /// SHA-256 of the program in hexadecimal.
     pub sha256: String,
     pub platform: Platform,
@@ -66,15 +71,14 @@ impl Program {
     pub fn open(file: &ProgramFile, progress: Progress<'_>) -> Result<Self, ImageError> {
         let path = &file.path;
         let unsuitable = |reason: &str| ImageError::Program { path: path.clone(), reason: reason.to_owned() };
-        let bytes = read(path)?;
+        let (bytes, sha256) = read_with_digest(path)?;
         let parsed = Executable::parse(bytes.as_slice()).map_err(|error| unsuitable(&error.to_string()))?;
         if !file.is_own && memchr::memmem::find(&bytes, MARKER).is_none() {
             return Err(unsuitable("not a build of cupola, or one of an older version"));
         }
         let libraries = Libraries::new(&file.sysroot, parsed.platform).collect(path, &parsed)?;
-        let sha256 = sha256_hex(&bytes);
         progress(bytes.len() as u64);
-        Ok(Self { path: path.clone(), sha256, platform: parsed.platform, libraries })
+        Ok(Self { bytes, sha256, platform: parsed.platform, libraries })
     }
 }
 
@@ -90,6 +94,32 @@ impl Platform {
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
     check_entry(path)?;
     std::fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+}
+
+/// Reads a program, with its SHA-256 in hexadecimal: a thread hashes the part before while the next one is read.
+fn read_with_digest(path: &Path) -> Result<(Vec<u8>, String), ImageError> {
+    check_entry(path)?;
+    let failed = |source| ImageError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let mut bytes = vec![0; usize::try_from(size).map_err(|error| failed(io::Error::other(error)))?];
+    let sha256 = thread::scope(|scope| {
+        let (sender, parts) = channel::<&[u8]>();
+        let digest = scope.spawn(move || {
+            let mut hasher = Sha256Hasher::new();
+            for part in parts {
+                hasher.update(part);
+            }
+            hasher.finish()
+        });
+        for part in bytes.chunks_mut(PART) {
+            file.read_exact(part)?;
+            let _ = sender.send(part);
+        }
+        drop(sender);
+        digest.join().map_err(|_| io::Error::other("the hasher panicked"))
+    });
+    Ok((bytes, sha256.map_err(failed)?))
 }
 
 /// Fails for a device or a pipe, which might never end.
@@ -134,6 +164,7 @@ mod tests {
     fn a_build_is_known_by_its_text() {
         let own = std::env::current_exe().unwrap();
         let found = open(&own, false).unwrap();
+        assert_eq!(found.sha256, cupola_store::sha256_hex(&std::fs::read(&own).unwrap()));
         assert_eq!(found.libraries.len(), open(&own, true).unwrap().libraries.len());
     }
 }

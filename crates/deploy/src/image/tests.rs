@@ -53,6 +53,7 @@ fn request(home: &Home, models: &[&str], path: PathBuf, format: ImageFormat) -> 
         program: ProgramFile { path: std::env::current_exe().unwrap(), sysroot: "/".into(), is_own: true },
         path,
         format,
+        compression: ImageCompression::Gzip,
         cache: Some(home.root().join("data/cache/images")),
     }
 }
@@ -82,7 +83,12 @@ fn unpack(image: &BTreeMap<String, Vec<u8>>) -> (OciConfig, Vec<BTreeMap<String,
     let layers = manifest.layers.iter().zip(&config.rootfs.diff_ids).map(|(layer, diff_id)| {
         assert_eq!(blob(&layer.digest).len() as u64, layer.size);
         let mut archive = Vec::new();
-        MultiGzDecoder::new(blob(&layer.digest).as_slice()).read_to_end(&mut archive).unwrap();
+        let bytes = blob(&layer.digest).as_slice();
+        if layer.media_type.ends_with("+zstd") {
+            zstd::Decoder::new(bytes).unwrap().read_to_end(&mut archive).unwrap();
+        } else {
+            MultiGzDecoder::new(bytes).read_to_end(&mut archive).unwrap();
+        }
         assert_eq!(&format!("sha256:{}", sha256_hex(&archive)), diff_id);
         files_of_tar(&archive)
     });
@@ -143,15 +149,20 @@ fn equal_inputs_have_equal_digests_with_and_without_the_cache() {
 }
 
 #[test]
-fn a_layout_is_replaced_and_other_folders_are_not() {
+fn an_image_is_added_to_a_layout_and_to_no_other_folder() {
     let folder = cupola_testkit::temporary();
     let home = home(folder.path());
     let path = folder.path().join("layout");
-    for model in ["Digits:1", "Digits:2"] {
+    for model in ["Digits:1", "Digits:2", "Digits:1"] {
         write_image(&request(&home, &[model], path.clone(), ImageFormat::Oci), &drop).unwrap();
     }
-    assert_eq!(names(&path), ["blobs", "index.json", "oci-layout"]);
-    assert_eq!(names(&path.join("blobs/sha256")).len(), 5);
+    assert_eq!(names(&path), [".lock", "blobs", "index.json", "oci-layout"]);
+    // Base and program once; config, manifest and model of each image.
+    assert_eq!(names(&path.join("blobs/sha256")).len(), 8);
+    let index: OciIndex = serde_json::from_slice(&fs::read(path.join("index.json")).unwrap()).unwrap();
+    let tags =
+        index.manifests.iter().map(|entry| entry.annotations["org.opencontainers.image.ref.name"].as_str());
+    assert_eq!(tags.collect::<Vec<_>>(), ["2", "1"]);
     let reference = ImageReference::parse("digits:1").unwrap();
     let path = |format: ImageFormat, out: &Path| format.path(Some(out), &reference);
     assert!(matches!(path(ImageFormat::Oci, home.root()), Err(ImageError::Occupied { .. })));
@@ -160,6 +171,64 @@ fn a_layout_is_replaced_and_other_folders_are_not() {
         path(ImageFormat::OciArchive, Path::new("/dev/null")),
         Err(ImageError::Occupied { .. })
     ));
+}
+
+#[test]
+fn zstd_has_the_same_content_and_is_refused_where_it_is_not_read() {
+    let folder = cupola_testkit::temporary();
+    let home = home(folder.path());
+    let write = |compression: ImageCompression, name: &str| {
+        let path = folder.path().join(name);
+        let request = request(&home, &["Digits"], path.clone(), ImageFormat::OciArchive);
+        let report = write_image(&ImageRequest { compression, ..request }, &drop).unwrap();
+        (report, unpack(&files_of_tar(&fs::read(path).unwrap())))
+    };
+    let (gzip, zstd) = (write(ImageCompression::Gzip, "gzip"), write(ImageCompression::Zstd, "zstd"));
+    assert!(gzip.1.1 == zstd.1.1 && gzip.1.0.rootfs == zstd.1.0.rootfs);
+    assert!(zstd.0.bytes < gzip.0.bytes);
+    // Each finds its own layer again.
+    for (compression, first) in [(ImageCompression::Zstd, zstd), (ImageCompression::Gzip, gzip)] {
+        let (again, _) = write(compression, "again");
+        assert!(again.layers[1].cached && again.digest == first.0.digest);
+    }
+    let path = folder.path().join("docker");
+    let docker = request(&home, &["Digits"], path.clone(), ImageFormat::DockerArchive);
+    let docker = ImageRequest { compression: ImageCompression::Zstd, ..docker };
+    let error = write_image(&docker, &drop).unwrap_err();
+    assert!(error.is_user_error() && error.to_string().contains("--compression gzip"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_symbolic_link_stays_and_its_target_is_written() {
+    let folder = cupola_testkit::temporary();
+    let home = home(folder.path());
+    let other = folder.path().join("other");
+    fs::create_dir(&other).unwrap();
+    let link = |target: &str, name: &str| {
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        link
+    };
+    let write =
+        |path: &Path, format| write_image(&request(&home, &["Digits"], path.to_owned(), format), &drop);
+    fs::write(other.join("old.tar"), "old").unwrap();
+    // To a file, to a link, and to nothing yet.
+    for (path, target) in [
+        (link("other/old.tar", "first"), "old.tar"),
+        (link("first", "second"), "old.tar"),
+        (link("other/new.tar", "third"), "new.tar"),
+    ] {
+        let report = write(&path, ImageFormat::OciArchive).unwrap();
+        assert!(path.is_symlink() && report.file == path);
+        assert_eq!(fs::metadata(other.join(target)).unwrap().len(), report.bytes);
+    }
+    let layout = link("other/layout", "fourth");
+    write(&layout, ImageFormat::Oci).unwrap();
+    assert!(layout.is_symlink() && other.join("layout/oci-layout").is_file());
+    let endless = link("fifth", "fifth");
+    let error = write(&endless, ImageFormat::OciArchive).unwrap_err();
+    assert!(error.is_user_error() && error.to_string().contains("too many symbolic links"), "{error}");
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use cupola_registry::Package;
 use serde::Serialize;
 
-use super::blob::{Blob, Layer, LayerBlob, LayerCache};
+use super::blob::{Blob, ImageCompression, Layer, LayerBlob, LayerCache};
 use super::contents::{self, HOME, PROGRAM, SBOM, USER};
 use super::documents::{
-    CONFIG_TYPE, MANIFEST_TYPE, OciConfig, OciDescriptor, OciHealthcheck, OciHistory, OciManifest,
-    OciPlatform, OciRootfs, OciRuntime,
+    CONFIG_TYPE, IMAGE_NAME, MANIFEST_TYPE, OciConfig, OciDescriptor, OciHealthcheck, OciHistory,
+    OciManifest, OciPlatform, OciRootfs, OciRuntime, REFERENCE_NAME,
 };
 use super::error::ImageError;
 use super::output::{Image, ImageFormat};
@@ -33,6 +33,8 @@ pub struct ImageRequest {
     pub path: PathBuf,
     /// Form of the image.
     pub format: ImageFormat,
+    /// Compression of the layers.
+    pub compression: ImageCompression,
     /// Folder that keeps compressed layers of the program for the next image.
     pub cache: Option<PathBuf>,
 }
@@ -48,6 +50,8 @@ pub struct ImageReport {
     pub platform: String,
     /// Form of the image.
     pub format: ImageFormat,
+    /// Compression of the layers.
+    pub compression: ImageCompression,
     /// Archive or folder.
     pub file: PathBuf,
     /// Size of its files.
@@ -73,16 +77,18 @@ pub struct ImageLayerReport {
 /// bytes that were read or written.
 ///
 /// # Errors
-/// [`ImageError`]; nothing is then at the path that was not there before.
+/// [`ImageError`]; no image is then at the path that was not there before. A layout may keep blobs that no image names.
 pub fn write_image(
     request: &ImageRequest,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<ImageReport, ImageError> {
+    request.format.check(request.compression)?;
     let program = Program::open(&request.program, progress)?;
     let platform = program.platform;
-    let layers = layers(request, &program)?;
+    let layers = layers(request, program)?;
     let cache = LayerCache::new(request.cache.clone());
-    let blobs = layers.iter().map(|layer| LayerBlob::new(layer, &cache, progress));
+    let blob = |layer| LayerBlob::new(layer, request.compression, &cache, progress);
+    let blobs = layers.iter().map(blob);
     let image = image(request, platform, blobs.collect::<Result<_, _>>()?)?;
     let bytes = image.write(request.format, &request.path, progress)?;
     let layers = image.layers.iter().map(|layer| ImageLayerReport {
@@ -96,6 +102,7 @@ pub fn write_image(
         digest: image.manifest.digest(),
         platform: platform.name(),
         format: request.format,
+        compression: request.compression,
         file: request.path.clone(),
         bytes,
         layers: layers.collect(),
@@ -103,9 +110,9 @@ pub fn write_image(
 }
 
 /// Layers from the base up: what changes most often is on top.
-fn layers(request: &ImageRequest, program: &Program) -> Result<Vec<Layer>, ImageError> {
-    let base = contents::base(program, &request.program.sysroot);
-    let program = contents::program(program, &request.program, &base)?;
+fn layers(request: &ImageRequest, program: Program) -> Result<Vec<Layer>, ImageError> {
+    let base = contents::base(&program, &request.program.sysroot);
+    let program = contents::program(program, request.program.is_own, &base)?;
     let mut layers = vec![base, program];
     layers.extend(request.serve.config_text()?.map(|text| contents::config(&text)));
     for package in request.serve.packages() {
@@ -136,11 +143,8 @@ fn image<'a>(
         annotations: labels,
     };
     let manifest = Blob::document(MANIFEST_TYPE, serde_json::to_vec(&manifest)?);
-    // As Docker and containerd write and read them.
-    let names = [
-        ("io.containerd.image.name", request.reference.qualified()),
-        ("org.opencontainers.image.ref.name", request.reference.tag().to_owned()),
-    ];
+    let names =
+        [(IMAGE_NAME, request.reference.qualified()), (REFERENCE_NAME, request.reference.tag().to_owned())];
     let annotations = names.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let entry = OciDescriptor { platform: Some(platform), annotations, ..descriptor(&manifest) };
     Ok(Image { reference: &request.reference, manifest, entry, config, layers })

@@ -74,15 +74,33 @@ impl StagedFile {
         self.commit_with(mode)
     }
 
+    /// Renames the file to its target without a sync: for a file that can be made again, and whose reader notices if a
+    /// crash of the system cut it off.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_unsynced(self) -> Result<(), Error> {
+        self.set_mode(file_mode(parent(&self.target)))?;
+        self.persist().map(drop)
+    }
+
     fn commit_with(self, mode: u32) -> Result<(), Error> {
+        self.set_mode(mode)?;
+        self.file.as_file().sync_all().map_err(at(&self.target))?;
+        let target = self.persist()?;
+        sync_folder(parent(&target))
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<(), Error> {
         // `fs::copy` and the like may have copied the rights of another file.
-        let file = self.file.as_file();
-        file.set_permissions(Permissions::from_mode(mode)).map_err(at(&self.target))?;
-        file.sync_all().map_err(at(&self.target))?;
-        self.file
-            .persist(&self.target)
-            .map_err(|error| Error::Io { path: self.target.clone(), source: error.error })?;
-        sync_folder(parent(&self.target))
+        self.file.as_file().set_permissions(Permissions::from_mode(mode)).map_err(at(&self.target))
+    }
+
+    /// Renames the file to its target, which it returns.
+    fn persist(self) -> Result<PathBuf, Error> {
+        let persisted = self.file.persist(&self.target);
+        persisted.map_err(|error| Error::Io { path: self.target.clone(), source: error.error })?;
+        Ok(self.target)
     }
 
     /// Makes the file read-only, then commits it.

@@ -12,7 +12,8 @@ pub use self::target::*;
 #[command(after_help = "\
 Examples:
   cupola deploy image --model digits
-  cupola deploy kubernetes --model digits --image registry.example.org/ml/digits:3 --out deploy/k8s
+  cupola deploy kubernetes --model digits \\
+    --image registry.example.org/ml/digits:3 --out deploy/k8s
   cupola deploy systemd --model digits --out deploy/systemd")]
 pub struct DeployArgs {
     #[command(subcommand)]

@@ -47,11 +47,14 @@ pub struct DriftArgs {
 #[command(after_help = "\
 Examples:
   cupola monitor report --model churn --data today.csv
-  cupola monitor report --model churn --data today.csv --out drift     a page to look at, drift/monitor.html
-  cupola monitor report --model churn --data today.csv --reference last-month.csv
-  cupola monitor report --model churn --data .cupola/predictions/churn --reference train.csv --multivariate --chunks day
+  cupola monitor report --model churn --data today.csv --out drift
+  cupola monitor report --model churn --data today.csv \\
+    --reference last-month.csv
+  cupola monitor report --model churn --data .cupola/predictions/churn \\
+    --reference train.csv --multivariate --chunks day
   cupola monitor report --model reviews --data today.csv --embeddings
-  cupola monitor report --model reviews --data today.csv --reference train.csv --embeddings --embeddings mmd")]
+  cupola monitor report --model reviews --data today.csv --reference train.csv \\
+    --embeddings --embeddings mmd")]
 pub struct MonitorReportArgs {
     #[command(flatten)]
     pub drift: DriftArgs,
@@ -64,7 +67,8 @@ pub struct MonitorReportArgs {
 #[command(after_help = "\
 Examples:
   cupola monitor check --model churn --data today.csv
-  cupola monitor check --model churn --data today.csv --max-share 0.2 || mail -s drift team@example.org < /dev/null
+  cupola monitor check --model churn --data today.csv --max-share 0.2 \\
+    || mail -s drift team@example.org < /dev/null
 
 Exit code: 0 without drift, 1 with drift of the columns or, with --multivariate, of their relations\nor, with --embeddings, of the embeddings, 2 for a mistake of the user.")]
 pub struct MonitorCheckArgs {

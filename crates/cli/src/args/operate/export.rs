@@ -27,7 +27,8 @@ impl From<ExportTo> for ExportTarget {
 #[command(after_help = "\
 Examples:
   cupola monitor export --out monitoring
-  cupola monitor export --to prometheus --config serve.toml --out /etc/prometheus
+  cupola monitor export --to prometheus --config serve.toml \\
+    --out /etc/prometheus
   cupola monitor export --to grafana > dashboard.json
 
 The dashboard has a panel for each metric of the server. The rules are those of [[alert]] in the server's config.")]

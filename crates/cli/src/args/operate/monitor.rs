@@ -29,7 +29,8 @@ pub enum MonitorCommand {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  for host in a b; do curl -s http://$host:8080/v1/models/churn/monitor?state=1 > $host.json; done
+  curl -s http://a:8080/v1/models/churn/monitor?state=1 > a.json
+  curl -s http://b:8080/v1/models/churn/monitor?state=1 > b.json
   cupola monitor merge a.json b.json > all.json")]
 pub struct MonitorMergeArgs {
     /// Answers of `GET /v1/models/NAME/monitor?state=1`, one file for each server

@@ -10,10 +10,12 @@ use crate::args::ModelArgs;
 #[command(after_help = "\
 Examples:
   cupola monitor performance --model churn --data .cupola/predictions/churn/3
-  cupola monitor performance --model churn --data .cupola/predictions/churn/3 --reference holdout.csv --chunks week
-  cupola monitor performance --model sales --data .cupola/predictions/sales/2 --targets sales.csv --chunks week
+  cupola monitor performance --model churn --data .cupola/predictions/churn/3 \\
+    --reference holdout.csv --chunks week
+  cupola monitor performance --model sales --data .cupola/predictions/sales/2 \\
+    --targets sales.csv --chunks week
   cupola monitor performance --model churn --log --chunks day
-  cupola monitor performance --model churn --data today.csv --out drift     a page to look at, drift/performance.html")]
+  cupola monitor performance --model churn --data today.csv --out drift")]
 pub struct MonitorPerformanceArgs {
     #[command(flatten)]
     pub model: ModelArgs,

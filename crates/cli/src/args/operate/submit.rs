@@ -14,10 +14,14 @@ use crate::args::DeviceArg;
     subcommand_negates_reqs = true,
     after_help = "\
 Examples:
-  cupola submit --engine slurm --config run.toml --time 8h --gpus 1 --cpus 8 --memory 32G
-  cupola submit --engine slurm --config run.toml --tune --trials 200 --workers 10 --time 2h
-  cupola submit --engine slurm --config run.toml --sbatch --partition=gpu --dry-run
-  cupola submit --engine kubernetes --config run.toml --image registry.example.org/cupola:1 --claim ml | kubectl apply -f -
+  cupola submit --engine slurm --config run.toml --time 8h --gpus 1 --cpus 8 \\
+    --memory 32G
+  cupola submit --engine slurm --config run.toml --tune --trials 200 \\
+    --workers 10 --time 2h
+  cupola submit --engine slurm --config run.toml --sbatch --partition=gpu \\
+    --dry-run
+  cupola submit --engine kubernetes --config run.toml \\
+    --image registry.example.org/cupola:1 --claim ml | kubectl apply -f -
   cupola submit list
   cupola submit logs latest -f
 

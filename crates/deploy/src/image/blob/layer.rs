@@ -49,7 +49,10 @@ struct Entry {
 #[derive(Debug)]
 enum Source {
     Folder,
-    Bytes(Vec<u8>),
+    Bytes {
+        bytes: Vec<u8>,
+        sha256: String,
+    },
     /// A file that is read for each archive, with the SHA-256 that it must have.
     File {
         path: PathBuf,
@@ -70,7 +73,15 @@ impl Layer {
 
     /// Adds a file with this content, and the folders above it.
     pub fn bytes(&mut self, path: &str, mode: u32, bytes: impl Into<Vec<u8>>) {
-        self.insert(path, Entry { mode, owner: Owner::default(), source: Source::Bytes(bytes.into()) });
+        let bytes = bytes.into();
+        let sha256 = sha256_hex(&bytes);
+        self.hashed_bytes(path, mode, bytes, sha256);
+    }
+
+    /// Adds a file with this content, whose SHA-256 is known, and the folders above it.
+    pub fn hashed_bytes(&mut self, path: &str, mode: u32, bytes: Vec<u8>, sha256: String) {
+        let source = Source::Bytes { bytes, sha256 };
+        self.insert(path, Entry { mode, owner: Owner::default(), source });
     }
 
     /// Adds a file that is read when the archive is written, and the folders above it.
@@ -85,11 +96,13 @@ impl Layer {
         Ok(())
     }
 
-    /// Paths and contents of the files that are in memory.
-    pub fn contents(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    /// Paths of the files, and their SHA-256 in hexadecimal.
+    pub fn file_digests(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().filter_map(|(path, entry)| match &entry.source {
-            Source::Bytes(bytes) => Some((path.as_str(), bytes.as_slice())),
-            Source::Folder | Source::File { .. } => None,
+            Source::Bytes { sha256, .. } | Source::File { sha256, .. } => {
+                Some((path.as_str(), sha256.as_str()))
+            }
+            Source::Folder => None,
         })
     }
 
@@ -97,7 +110,7 @@ impl Layer {
     pub fn content_size(&self) -> u64 {
         let size = |entry: &Entry| match &entry.source {
             Source::Folder => 0,
-            Source::Bytes(bytes) => bytes.len() as u64,
+            Source::Bytes { bytes, .. } => bytes.len() as u64,
             Source::File { size, .. } => *size,
         };
         self.entries.values().map(size).sum()
@@ -108,9 +121,8 @@ impl Layer {
         let mut hasher = Sha256Hasher::new();
         for (path, Entry { mode, owner, source }) in &self.entries {
             let sha256 = match source {
-                Source::Folder => String::new(),
-                Source::Bytes(bytes) => sha256_hex(bytes),
-                Source::File { sha256, .. } => sha256.clone(),
+                Source::Folder => "",
+                Source::Bytes { sha256, .. } | Source::File { sha256, .. } => sha256,
             };
             hasher.update_text(path);
             hasher.update_text(&format!("{mode} {} {} {sha256}", owner.user, owner.group));
@@ -156,7 +168,7 @@ fn append(
             let mut header = header(entry, EntryType::Directory, 0);
             archive.append_data(&mut header, format!("{name}/"), io::empty()).map_err(at(target))
         }
-        Source::Bytes(bytes) => {
+        Source::Bytes { bytes, .. } => {
             let mut header = header(entry, EntryType::Regular, bytes.len() as u64);
             archive.append_data(&mut header, name, bytes.as_slice()).map_err(at(target))?;
             progress(bytes.len() as u64);

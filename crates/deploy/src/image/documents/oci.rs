@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub(in crate::image) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of an index.
 pub(in crate::image) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+/// Annotation with the full name of an image, as Docker and containerd write and read it.
+pub(in crate::image) const IMAGE_NAME: &str = "io.containerd.image.name";
+/// Annotation with the tag of an image.
+pub(in crate::image) const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 /// Media type of a config.
 pub(in crate::image) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 

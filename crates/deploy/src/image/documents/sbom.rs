@@ -1,6 +1,5 @@
 //! Bill of materials of a program, as `CycloneDX` 1.6.
 
-use cupola_store::sha256_hex;
 use serde_json::{Value, json};
 
 use crate::image::blob::Layer;
@@ -27,8 +26,8 @@ pub(in crate::image) fn bill_of_materials(
         "name": "cupola",
         "hashes": digest(&program.sha256),
     });
-    let files = base.contents().map(|(path, bytes)| {
-        json!({ "type": "file", "bom-ref": format!("/{path}"), "name": format!("/{path}"), "hashes": digest(&sha256_hex(bytes)) })
+    let files = base.file_digests().map(|(path, sha256)| {
+        json!({ "type": "file", "bom-ref": format!("/{path}"), "name": format!("/{path}"), "hashes": digest(sha256) })
     });
     let mut components: Vec<Value> = files.collect();
     if with_crates {

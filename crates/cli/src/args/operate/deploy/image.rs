@@ -3,16 +3,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use cupola_deploy::ImageFormat;
+use cupola_deploy::{ImageCompression, ImageFormat};
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola deploy image --model digits                                  writes digits-3.tar
-  cupola deploy image --model digits --tag registry.example.org/ml/digits:3 --out digits.tar
-  cupola deploy image --model digits --model diamonds --tag models:1 -- --replicas 2
+  cupola deploy image --model digits                         writes digits-3.tar
+  cupola deploy image --model digits --out digits.tar \\
+    --tag registry.example.org/ml/digits:3
+  cupola deploy image --model digits --compression zstd      a smaller image
+  cupola deploy image --model digits --model diamonds --tag models:1 \\
+    -- --replicas 2
   cupola deploy image --config serve.toml --tag models:1
-  docker load --input digits-3.tar && docker run --read-only -p 8080:8080 digits:3
+  docker load --input digits-3.tar
+  docker run --read-only -p 8080:8080 digits:3
   skopeo copy oci-archive:digits-3.tar docker://registry.example.org/ml/digits:3
 
 The image has the model's version of now: an alias is followed once. Options after -- are those of cupola serve.")]
@@ -26,12 +30,16 @@ pub struct DeployImageArgs {
     /// Name of the image, [REGISTRY/]NAME[:TAG] [default: name and version of the model]
     #[arg(long, value_name = "NAME")]
     pub tag: Option<String>,
-    /// File, or folder for it, to write; what is there is replaced by the whole image [default: NAME-TAG.tar]
+    /// File, or folder for it, to write; a file is replaced by the whole image, a layout gets one more
+    /// [default: NAME-TAG.tar]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Form of the image
     #[arg(long, default_value = "oci-archive")]
     pub format: ImageFormatArg,
+    /// Compression of the layers
+    #[arg(long, default_value = "gzip")]
+    pub compression: ImageCompressionArg,
     /// Linux build of cupola to put into the image [default: this program]
     #[arg(long, value_name = "FILE")]
     pub binary: Option<PathBuf>,
@@ -59,6 +67,23 @@ impl ImageFormatArg {
             Self::OciArchive => ImageFormat::OciArchive,
             Self::DockerArchive => ImageFormat::DockerArchive,
             Self::Oci => ImageFormat::Oci,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImageCompressionArg {
+    /// Read by everything that reads images
+    Gzip,
+    /// Smaller and written faster, for Docker 23, containerd 1.5 and later versions
+    Zstd,
+}
+
+impl ImageCompressionArg {
+    pub fn compression(self) -> ImageCompression {
+        match self {
+            Self::Gzip => ImageCompression::Gzip,
+            Self::Zstd => ImageCompression::Zstd,
         }
     }
 }

@@ -15,48 +15,53 @@ pub enum DeployTarget {
     #[command(after_help = "\
 Examples:
   cupola deploy compose --model digits --out deploy/compose
-  cupola deploy compose --model digits --keys /srv/digits/keys.json --memory 1G --out deploy/compose")]
+  cupola deploy compose --model digits --keys /srv/digits/keys.json \\
+    --memory 1G --out deploy/compose")]
     Compose(DeployImageFilesArgs),
     /// Write objects of Kubernetes, with a kustomization
     #[command(after_help = "\
 Examples:
-  cupola deploy kubernetes --model digits --image registry.example.org/ml/digits:3 --out deploy/k8s
-  cupola deploy kubernetes --model digits:3 --canary digits:4=0.1 --gateway infra/public --hostname digits.example.org --out deploy/k8s
-  cupola deploy kubernetes --model digits --keys digits-keys --monitoring none --gpus 1 --out deploy/k8s")]
+  cupola deploy kubernetes --model digits \\
+    --image registry.example.org/ml/digits:3 --out deploy/k8s
+  cupola deploy kubernetes --model digits:3 --canary digits:4=0.1 \\
+    --gateway infra/public --hostname digits.example.org --out deploy/k8s
+  cupola deploy kubernetes --model digits --keys digits-keys --monitoring none \\
+    --gpus 1 --out deploy/k8s")]
     Kubernetes(DeployClusterArgs),
     #[allow(clippy::doc_markdown, reason = "the text of --help")]
     /// Write an inference service of KServe
     #[command(
-        after_help = "Example:\n  cupola deploy kserve --model digits --image registry.example.org/ml/digits:3 --out deploy/kserve"
+        after_help = "Example:\n  cupola deploy kserve --model digits --image registry.example.org/ml/digits:3 \\\n    --out deploy/kserve"
     )]
     Kserve(DeployServerlessArgs),
     /// Write a service of Knative
     #[command(
-        after_help = "Example:\n  cupola deploy knative --model digits:3 --canary digits:4=0.1 --out deploy/knative"
+        after_help = "Example:\n  cupola deploy knative --model digits:3 --canary digits:4=0.1 \\\n    --out deploy/knative"
     )]
     Knative(DeployServerlessArgs),
     /// Write a Helm chart
     #[command(
-        after_help = "Example:\n  cupola deploy helm --model digits --image registry.example.org/ml/digits:3 --out charts/digits"
+        after_help = "Example:\n  cupola deploy helm --model digits --image registry.example.org/ml/digits:3 \\\n    --out charts/digits"
     )]
     Helm(DeployClusterArgs),
     /// Write an application of Argo CD and a rollout of Argo Rollouts
     #[command(
-        after_help = "Example:\n  cupola deploy argocd --model digits --repository https://git.example.org/ml/deploy.git --out digits"
+        after_help = "Example:\n  cupola deploy argocd --model digits \\\n    --repository https://git.example.org/ml/deploy.git --out digits"
     )]
     Argocd(DeployArgocdArgs),
     /// Write a unit of systemd that serves a model
     #[command(after_help = "\
 Examples:
   cupola deploy systemd --model digits --out deploy/systemd
-  cupola deploy systemd --model digits --keys /etc/cupola/digits.json --out deploy/systemd")]
+  cupola deploy systemd --model digits --keys /etc/cupola/digits.json \\
+    --out deploy/systemd")]
     Systemd(DeployHostArgs),
     /// Write a batch job of Slurm that serves a model
     #[command(after_help = "Example:\n  cupola deploy slurm --model digits --cpu 8 --out deploy/slurm")]
     Slurm(DeployHostArgs),
     /// Write a task definition and a service of Amazon ECS
     #[command(
-        after_help = "Example:\n  cupola deploy ecs --model digits --image ACCOUNT.dkr.ecr.REGION.amazonaws.com/digits:3 --out deploy/ecs"
+        after_help = "Example:\n  cupola deploy ecs --model digits \\\n    --image ACCOUNT.dkr.ecr.REGION.amazonaws.com/digits:3 --out deploy/ecs"
     )]
     Ecs(DeployServerlessArgs),
 }

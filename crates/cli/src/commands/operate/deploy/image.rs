@@ -55,6 +55,7 @@ fn request(home: &Home, args: &DeployImageArgs) -> Result<ImageRequest> {
         reference,
         path,
         format,
+        compression: args.compression.compression(),
         cache: Some(home.root().join("data").join("cache").join("images")),
     })
 }
@@ -88,9 +89,12 @@ fn port(options: &[String]) -> Result<Option<u16>> {
 /// Commands that load the image.
 fn next(report: &ImageReport) -> Vec<String> {
     let (file, image) = (cupola_deploy::shell_word(&report.file.to_string_lossy()), &report.image);
+    let tag = image.rsplit(':').next().unwrap_or_default();
     let run = format!("docker run --read-only -p 8080:8080 {image}");
     match report.format {
-        cupola_deploy::ImageFormat::Oci => vec![format!("skopeo copy oci:{file} docker://REGISTRY/{image}")],
+        cupola_deploy::ImageFormat::Oci => {
+            vec![format!("skopeo copy oci:{file}:{tag} docker://REGISTRY/{image}")]
+        }
         _ => vec![format!("docker load --input {file}"), run],
     }
 }
