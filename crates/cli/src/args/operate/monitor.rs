@@ -30,9 +30,13 @@ pub enum MonitorCommand {
 #[command(after_help = "\
 Examples:
   for host in a b; do curl -s http://$host:8080/v1/models/churn/monitor?state=1 > $host.json; done
-  cupola monitor merge a.json b.json > all.json")]
+  cupola monitor merge a.json b.json > all.json
+  cupola monitor merge --model churn a.json b.json | jq .embeddings     drift of the sampled texts and pictures of all")]
 pub struct MonitorMergeArgs {
     /// Answers of `GET /v1/models/NAME/monitor?state=1`, one file for each server
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Also compare the sampled embeddings of all servers with those of this package: NAME, NAME@ALIAS, NAME:VERSION or a folder
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
 }
