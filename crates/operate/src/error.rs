@@ -134,8 +134,8 @@ pub enum Error {
     },
     /// Forecasts without values.
     #[error(
-        "{data} has forecasts, but not what came of them: give the table of the series with --targets FILE, or feedback \
-         with --feedback DIR"
+        "{data} has forecasts, but not what came of them: give the table of the series with --targets FILE, feedback with \
+         --feedback DIR, or rows that the model was not trained on with --reference FILE, which estimate the errors"
     )]
     NoLateTargets {
         /// Source.

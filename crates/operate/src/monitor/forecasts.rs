@@ -1,13 +1,14 @@
 //! Performance of forecasts whose values arrive later.
 
+mod estimates;
+
 use std::collections::HashMap;
 
 use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast};
-use cupola_monitor::performance::AlertBand;
 use cupola_workflow::{CollectedForecasts, ForecastRequest, LoadedModel, Session};
-use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use self::estimates::ForecastReference;
 use super::join::{FeedbackCounts, FeedbackTargets};
 use super::outcome::{
     ForecastPerformance, PerformanceOutcome, PerformanceRequest, changes, chunking_of_reference, in_order,
@@ -40,7 +41,8 @@ pub(super) fn measure_forecasts(
         notes.push(format!("{} rows have no forecast, series or time, and are left out", rows.unusable));
     }
     let feedback = add_feedback(&mut rows, model, request, &mut notes)?;
-    if rows.values.is_empty() && rows.logged && request.targets.is_none() {
+    let has_estimates = request.reference.is_some();
+    if rows.values.is_empty() && rows.logged && request.targets.is_none() && !has_estimates {
         return Err(Error::NoLateTargets { data: request.data.to_owned() });
     }
     let reference = reference(session, model, request, &rows, &mut notes)?;
@@ -50,7 +52,10 @@ pub(super) fn measure_forecasts(
     tell_late(Some(&joined.counts), "forecasts", &mut notes);
     let times = origins(&joined, rows.dates);
     let chunks = request.chunking.split(joined.forecasts.len(), times.as_deref())?;
-    let bands = reference.unwrap_or_default();
+    let mut performance = joined.by_chunk(&chunks, rows.naive, &reference.bands);
+    let mut steps = joined.by_step(rows.naive);
+    let parts = (performance.as_mut_slice(), chunks.as_slice());
+    notes.extend(reference.add_estimates(&joined, &rows.values, rows.naive, parts, &mut steps)?);
     let errors = in_order(&joined.errors(), times.as_deref());
     let mut series = joined.by_series(rows.naive);
     if series.len() > SERIES {
@@ -65,7 +70,7 @@ pub(super) fn measure_forecasts(
         labelled: joined.labelled(),
         reference: request.reference.map(str::to_owned),
         feedback,
-        chunks: joined.by_chunk(&chunks, rows.naive, &bands),
+        chunks: performance,
         changes: changes(&errors, false),
         late: Some(joined.counts),
         forecast: Some(ForecastPerformance {
@@ -74,7 +79,7 @@ pub(super) fn measure_forecasts(
             step: rows.frequency,
             coverage: rows.coverage,
             overall: joined.overall(rows.naive),
-            steps: joined.by_step(rows.naive),
+            steps,
             keys: rows.keys,
             series,
         }),
@@ -130,28 +135,28 @@ fn known_places(values: &[ActualValue]) -> std::collections::HashSet<(Vec<String
     known.filter_map(|own| Some((own.series.clone()?, own.time?.to_bits()))).collect()
 }
 
-/// Thresholds by metric from the windows of the reference.
+/// Windows of the reference, and the thresholds that they give.
 fn reference(
     session: &Session<'_>,
     model: &mut LoadedModel,
     request: &PerformanceRequest<'_>,
     rows: &CollectedForecasts,
     notes: &mut Vec<String>,
-) -> Result<Option<IndexMap<String, AlertBand>>, Error> {
+) -> Result<ForecastReference, Error> {
     let Some(data) = request.reference else {
         notes.push(
-            "without --reference there are no thresholds; give rows of the series that the model was not trained on"
+            "without --reference there are no estimates and thresholds; give rows of the series that the model was not trained on"
                 .to_owned(),
         );
-        return Ok(None);
+        return Ok(ForecastReference::default());
     };
-    notes.push("errors of forecasts are not estimated before their values are known".to_owned());
     let asked = ForecastRequest { data, targets: None, target: Some(&rows.target) };
-    let Some(own) = session.collect_forecasts(model, asked)? else { return Ok(None) };
+    let Some(own) = session.collect_forecasts(model, asked)? else { return Ok(ForecastReference::default()) };
     let joined = JoinedForecasts::new(own.forecasts, &own.values);
     let times = origins(&joined, own.dates);
     let chunks = chunking_of_reference(request.chunking).split(joined.forecasts.len(), times.as_deref())?;
-    Ok(Some(joined.bands(&chunks, rows.naive)?))
+    let bands = joined.bands(&chunks, rows.naive)?;
+    Ok(ForecastReference { bands, known: Some((joined, own.values)) })
 }
 
 /// Times that the forecasts are from; `None` for numbers that are no dates.
