@@ -55,7 +55,7 @@ pub(super) fn measure_forecasts(
     let mut performance = joined.by_chunk(&chunks, rows.naive, &reference.bands);
     let mut steps = joined.by_step(rows.naive);
     let parts = (performance.as_mut_slice(), chunks.as_slice());
-    notes.extend(reference.add_estimates(&joined, &rows.values, rows.naive, parts, &mut steps)?);
+    notes.extend(reference.add_estimates(&joined, &rows.values, parts, &mut steps)?);
     let errors = in_order(&joined.errors(), times.as_deref());
     let mut series = joined.by_series(rows.naive);
     if series.len() > SERIES {
@@ -156,7 +156,7 @@ fn reference(
     let times = origins(&joined, own.dates);
     let chunks = chunking_of_reference(request.chunking).split(joined.forecasts.len(), times.as_deref())?;
     let bands = joined.bands(&chunks, rows.naive)?;
-    Ok(ForecastReference { bands, known: Some((joined, own.values)) })
+    Ok(ForecastReference { bands, naive: rows.naive, known: Some((joined, own.values)) })
 }
 
 /// Times that the forecasts are from; `None` for numbers that are no dates.

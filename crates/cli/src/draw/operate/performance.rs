@@ -35,7 +35,7 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
         .into_iter()
         .filter(|name| found.chunks.iter().any(|chunk| chunk.metrics.contains_key(*name)))
         .collect();
-    // Those of forecasts have tables of their own.
+    // Estimates of forecasts have tables of their own.
     let estimates = found.forecast.is_none();
     let mut header = vec!["chunk".to_owned(), rows.to_owned(), "known".to_owned()];
     for name in &names {

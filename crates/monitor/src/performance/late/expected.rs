@@ -182,6 +182,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "means of small numbers are exact")]
     fn estimates_are_means_of_the_expected_errors_of_chunks_and_steps() {
         let all = vec![forecast("a", 1.0, [1.0, 2.0]), forecast("a", 2.0, [3.0, f64::NAN])];
         let joined = JoinedForecasts::new(all, &[value("a", 2.0, 1.5)]);

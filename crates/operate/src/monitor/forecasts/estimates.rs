@@ -12,6 +12,8 @@ use crate::error::Error;
 pub(super) struct ForecastReference {
     /// Thresholds by metric.
     pub bands: IndexMap<String, AlertBand>,
+    /// Divisor of MASE.
+    pub naive: Option<f64>,
     /// Forecasts, and the rows of their series; `None` without a reference.
     pub known: Option<(JoinedForecasts, Vec<ActualValue>)>,
 }
@@ -23,7 +25,6 @@ impl ForecastReference {
         &self,
         joined: &JoinedForecasts,
         values: &[ActualValue],
-        naive: Option<f64>,
         (chunks, rows): (&mut [ChunkPerformance], &[ChunkRows]),
         steps: &mut [StepPerformance],
     ) -> Result<Option<String>, Error> {
@@ -35,7 +36,7 @@ impl ForecastReference {
         let model = ErrorModel::fit_steps(&reference.step_rows(of(&before).as_ref(), every))?;
         let mut own = joined.step_rows(of(&history).as_ref(), 1);
         model.expect_steps(&mut own)?;
-        own.add_estimates((chunks, rows), steps, &self.bands, naive);
+        own.add_estimates((chunks, rows), steps, &self.bands, self.naive);
         let note = "errors are estimated from the forecasts alone, since not all of them have values of their series before them; give \
                     the whole table with --targets FILE";
         Ok((!has_history).then(|| note.to_owned()))
