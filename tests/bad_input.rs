@@ -287,6 +287,34 @@ fn a_damaged_package_is_rejected_before_it_is_served() {
 }
 
 #[test]
+fn a_damaged_file_that_predictions_do_not_read_is_named_by_every_command() {
+    let home = TestHome::with_blobs(120, "[train]\nepochs = 1\n");
+    home.train(&[]);
+    for name in ["monitor.json", "metrics.json"] {
+        let path = format!(".cupola/models/blobs/1/{name}");
+        let good = home.read(&path);
+        home.write(&path, good.replacen('1', "2", 1));
+        for args in [
+            &["serve", "--model", "blobs"][..],
+            &["predict", "--model", "blobs", "--input", "blobs.csv"],
+            &["monitor", "report", "--model", "blobs", "--data", "blobs.csv"],
+            &["models", "verify"],
+        ] {
+            let output = home.run(args);
+            assert!(
+                output.code == Some(1)
+                    && output.stderr.contains(name)
+                    && output.stderr.contains("SHA-256 is"),
+                "{args:?}: {}",
+                output.stderr
+            );
+        }
+        home.write(&path, &good);
+    }
+    assert_eq!(home.run(&["predict", "--model", "blobs", "--input", "blobs.csv"]).code, Some(0));
+}
+
+#[test]
 fn a_network_larger_than_memory_is_rejected_before_it_is_built() {
     let home = TestHome::with_blobs(60, "");
     let model = "model={ family = \"mlp\", hidden = [2000000, 2000000] }";

@@ -56,27 +56,8 @@ layers = [{ type = "flatten" }, { type = "linear", out = 16 }, { type = "activat
 epochs = 1
 batch_size = 8
 """
-TALK = """name = "talk"
-[data]
-source = "lines.csv"
-[split]
-by = "random"
-[[inputs]]
-name = "text"
-kind = "text"
-tokens = { kind = "char", length = 48 }
-[[targets]]
-name = "text"
-kind = "next_token"
-[model]
-family = "llama"
-blocks = 1
-width = 16
-heads = 2
-[train]
-epochs = 2
-batch_size = 8
-"""
+# The language model of the tests, which read the same file.
+TALK = (ROOT / "tests/openai/talk.toml").read_text()
 
 
 def cupola(home, *args):

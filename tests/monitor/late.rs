@@ -175,11 +175,24 @@ fn late_values_join_the_forecasts_of_a_server_by_series_and_time() {
     let table = home.run(&[&args[..], &["--targets", "actual.csv"]].concat());
     assert!(table.stdout.contains("step ahead") && table.stdout.contains("24 forecasts"), "{}", table.stdout);
 
-    // Rows that the model was not trained on give thresholds.
+    // Rows that the model was not trained on give thresholds and estimates.
     home.write("holdout.csv", table_text(SERVED, HOURS));
     let found = performance(&home, log, &["--targets", "actual.csv", "--reference", "holdout.csv"]);
-    let mae = &found["chunks"][0]["metrics"]["mae"];
-    assert!(mae["upper_threshold"].as_f64().is_some() && mae["estimate"].is_null(), "{found}");
+    let own = &found["chunks"][0]["metrics"]["mae"];
+    assert!(own["upper_threshold"].as_f64().is_some() && own["estimate"].as_f64().is_some(), "{found}");
+    // The table begins after the first forecast, so that this one has no values before it.
+    assert!(found["notes"].to_string().contains("estimated from the forecasts alone"), "{found}");
+    // Estimates need no value of the forecasts, and the rows of the series are there with feedback or without.
+    let estimated = performance(&home, log, &["--reference", "holdout.csv", "--chunks", "count:1"]);
+    assert_eq!((&estimated["labelled"], &estimated["late"]["joined"]), (&json!(0), &json!(0)), "{estimated}");
+    let estimate = estimated["chunks"][0]["metrics"]["mae"]["estimate"].as_f64().unwrap();
+    let realised = mae(served, None, |_, hour| hour < HOURS);
+    assert!(estimate > 0.5 * realised && estimate < 2.0 * realised, "{estimate} {realised}");
+    let steps = estimated["forecast"]["steps"].as_array().unwrap();
+    assert!(steps.iter().all(|step| step["expected"]["mae"].as_f64() > Some(0.0)), "{estimated}");
+    home.write("all.csv", table_text(0, HOURS));
+    let found = performance(&home, log, &["--targets", "all.csv", "--reference", "holdout.csv"]);
+    assert!(!found["notes"].to_string().contains("estimated from"), "{found}");
     // A history is its own table: each window is predicted.
     let found = performance(&home, "holdout.csv", &[]);
     let windows = 2 * (HOURS - SERVED - WINDOW + 1);

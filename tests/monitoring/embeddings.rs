@@ -107,6 +107,52 @@ fn served_texts_of_another_topic_drift_and_like_ones_do_not() {
 }
 
 #[test]
+fn the_states_of_servers_are_judged_as_those_of_one_that_got_all_rows() {
+    let home = mail();
+    home.write("serve.toml", "[monitor]\nembedding_rows = 100\n[[model]]\nserve = 'mail'\n");
+    // The rows of the second server, which has most of them, are about another topic.
+    let (same, other) = (mixed([GOOD, BAD]), mixed([LEGAL, LEGAL]));
+    let state = |file: &str, rows: &[Value]| {
+        let server = home.serve(&["--config", "serve.toml"]);
+        send(&server, "mail", rows);
+        let monitor = || server.get("/v1/models/mail/monitor?state=1").json();
+        soon("the sampled rows are embedded", || monitor()["embeddings"]["waiting"] == 0);
+        let found = monitor();
+        home.write(file, found.to_string());
+        found
+    };
+    let one = state("one.json", &same[..20]);
+    state("two.json", &other);
+    let sampled = &one["state"]["embeddings"]["windows"][0];
+    assert_eq!((&sampled["seen"], sampled["keys"].as_array().unwrap().len()), (&json!(20), 20));
+    assert!(!one.to_string().contains("lovely"), "{one}");
+    let merge = |args: &[&str]| -> Value {
+        let found = home.run(&[&["monitor", "merge"][..], args].concat());
+        serde_json::from_str(&found.stdout).unwrap_or_else(|_| panic!("{}", found.stderr))
+    };
+    let both = merge(&["--model", "mail", "one.json", "two.json"]);
+    let found = &both["embeddings"];
+    assert_eq!((&found["verdict"], &found["rows"]), (&json!("drift"), &json!(100)), "{found}");
+    assert_eq!(both["state"]["embeddings"]["windows"][0]["seen"], 220, "{both}");
+    assert_eq!(both["state"]["windows"][0]["table"]["rows"], 220, "{both}");
+    assert_eq!(merge(&["--model", "mail", "two.json", "one.json"]), both);
+    assert_eq!(merge(&["--model", "mail", "one.json"])["embeddings"]["verdict"], "few_rows");
+    // The answer merges further, and so do states of servers that have no embeddings.
+    let mut old = one.clone();
+    old["state"].as_object_mut().unwrap().remove("embeddings");
+    home.write("old.json", old.to_string());
+    home.write("both.json", both.to_string());
+    assert_eq!(merge(&["both.json", "old.json"])["windows"][0]["table"]["rows"], 240);
+    for (args, message) in [
+        (["--model", "mail", "old.json"], "no embeddings of mail:1"),
+        (["--model", "male", "one.json"], "mail"),
+    ] {
+        let refused = home.run(&[&["monitor", "merge"][..], &args].concat());
+        assert!(refused.code == Some(2) && refused.stderr.contains(message), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn a_closed_window_is_judged_in_the_background_and_fires_an_alert() {
     let home = mail();
     home.write(

@@ -136,30 +136,5 @@ fn generated_text_follows_the_requested_json_schema() {
     }
 }
 
-const LANGUAGE: &str = r#"
-name = "talk"
-seed = 1
-[data]
-source = "lines.csv"
-[split]
-valid = 0.2
-test = 0.2
-by = "random"
-[[inputs]]
-name = "text"
-kind = "text"
-tokens = { kind = "char", length = 48 }
-[[targets]]
-name = "text"
-kind = "next_token"
-[model]
-family = "llama"
-blocks = 1
-width = 16
-heads = 2
-[train]
-epochs = 10
-batch_size = 8
-[train.optimizer]
-learning_rate = 1e-2
-"#;
+/// Run of the model `talk`, which scripts/attacks/setup.py reads too.
+const LANGUAGE: &str = include_str!("talk.toml");

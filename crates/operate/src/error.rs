@@ -102,6 +102,25 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// States of servers that are judged by the package of another model.
+    #[error(
+        "the states are of {states}, the package is {package}; give the one that the servers have loaded"
+    )]
+    OtherModel {
+        /// `NAME:VERSION` of the package.
+        package: String,
+        /// Model and version of the states.
+        states: String,
+    },
+    /// States of servers without embeddings, or a package without any.
+    #[error(
+        "the states have no embeddings of {model}: a server samples them for a package with `monitor.safetensors` unless \
+         `[monitor]` has `embeddings = false`; leave out --model to merge the other sketches"
+    )]
+    NoMergedEmbeddings {
+        /// `NAME:VERSION`
+        model: String,
+    },
     /// Data without targets, where no reference allows an estimate.
     #[error(
         "{data} has no row whose `{target}` is known: give feedback with --feedback DIR, or rows with targets that the \
@@ -115,8 +134,8 @@ pub enum Error {
     },
     /// Forecasts without values.
     #[error(
-        "{data} has forecasts, but not what came of them: give the table of the series with --targets FILE, or feedback \
-         with --feedback DIR"
+        "{data} has forecasts, but not what came of them: give the table of the series with --targets FILE, feedback with \
+         --feedback DIR, or rows that the model was not trained on with --reference FILE, which estimate the errors"
     )]
     NoLateTargets {
         /// Source.
@@ -140,6 +159,8 @@ impl Error {
             | Self::EmbeddingWidth { .. }
             | Self::Threshold { .. }
             | Self::StateFile { .. }
+            | Self::OtherModel { .. }
+            | Self::NoMergedEmbeddings { .. }
             | Self::ServiceLog { .. }
             | Self::NoProfile { .. }
             | Self::NoRows { .. }

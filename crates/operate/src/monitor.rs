@@ -21,6 +21,6 @@ pub use self::outcome::{
     ErrorChange, ErrorChanges, ForecastPerformance, PerformanceOutcome, PerformanceRequest,
 };
 pub use self::performance::measure_performance;
-pub use self::replicas::merge_states;
+pub use self::replicas::{JudgedState, MergedEmbeddings, judge_states, merge_states};
 pub use self::service_log::{ServiceChunk, ServiceLog, ServiceLogRequest, read_service_log};
 pub use self::unmatched::SeriesMismatch;

@@ -46,7 +46,7 @@ pub use machine::probe::{GpuProbe, NoGpu, VulkanProbe};
 pub use models::inference::{ForecastOptions, InputRows, LoadedModel, ModelSelection, RowLabels};
 pub use models::monitor::{
     CollectedData, CollectedEmbeddings, CollectedFeatures, CollectedForecasts, CollectionRequest, ErrorModel,
-    OutcomeRows, OutcomeSource,
+    OutcomeRows, OutcomeSource, reference_embeddings,
 };
 pub use models::packages::{AliasChange, roll_back_alias, set_alias, verify_packages};
 pub use models::predict::{PredictOptions, PredictedRows};

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod drift;
+mod forecast_estimates;
 mod performance;
 mod service_log;
 mod submit;

@@ -65,6 +65,11 @@ impl<T> Reservoir<T> {
         &mut self.items
     }
 
+    /// Most rows of the sample.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Rows that were offered.
     pub fn seen(&self) -> u64 {
         self.seen
@@ -79,7 +84,7 @@ impl<T> Reservoir<T> {
 
 /// Generator of Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators".
 #[derive(Debug, Clone)]
-struct SplitMix(u64);
+pub(super) struct SplitMix(pub u64);
 
 impl SplitMix {
     fn next(&mut self) -> u64 {
@@ -91,17 +96,18 @@ impl SplitMix {
 
     /// Number above 0 and below 1.
     #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         ((self.next() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
 
+    /// Number below a limit.
     #[allow(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "below a number of rows"
     )]
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         ((self.unit() * limit as f64) as usize).min(limit.saturating_sub(1))
     }
 }

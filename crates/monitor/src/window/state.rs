@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::embeddings::EmbeddingWindows;
 use super::ring::MonitorWindow;
 use crate::error::Error;
 
@@ -18,17 +19,20 @@ pub struct MonitorState {
     pub period: i64,
     /// Windows from the oldest to the open one.
     pub windows: Vec<MonitorWindow>,
+    /// Sampled embeddings of the windows; `None` where they are not watched, and in documents of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingWindows>,
 }
 
 impl MonitorState {
     /// Version of the document that this code writes and reads.
     pub const FORMAT_VERSION: u32 = 1;
 
-    /// Merges the states of several servers: windows of the same period become one.
+    /// Merges the states of several servers: windows of the same period become one. A state without embeddings adds none.
     ///
     /// # Errors
-    /// [`Error::Sketch`] without a state or for another format, [`Error::Merge`] for states of different models, versions or
-    /// columns.
+    /// [`Error::Sketch`] without a state, for another format, and for embeddings that contradict themselves; [`Error::Merge`] for
+    /// states of different models, versions or columns.
     pub fn merged(states: &[Self]) -> Result<Self, Error> {
         let Some((first, rest)) = states.split_first() else {
             return Err(Error::Sketch("there is no state to merge".to_owned()));
@@ -57,7 +61,9 @@ impl MonitorState {
         let groups = windows.chunk_by(|a, b| place(a) == place(b));
         let merged = groups.map(|group| MonitorWindow::merged(group.iter().copied()));
         let merged = merged.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { windows: merged.into_iter().flatten().collect(), ..first.clone() })
+        let embeddings = states.iter().filter_map(|state| state.embeddings.as_ref());
+        let embeddings = EmbeddingWindows::merged(embeddings, first.period)?;
+        Ok(Self { windows: merged.into_iter().flatten().collect(), embeddings, ..first.clone() })
     }
 }
 
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
     use crate::ColumnRole;
     use crate::sketch::{SketchColumn, SketchKind, SketchLayout, SketchTable};
-    use crate::window::WindowTraffic;
+    use crate::window::{EmbeddingSample, SampledVectors, WindowTraffic};
 
     fn window(began: i64, values: &[f64]) -> MonitorWindow {
         let column = SketchColumn::without_reference("x", ColumnRole::Input, SketchKind::Number, &[]);
@@ -82,7 +88,14 @@ mod tests {
     }
 
     fn state(windows: Vec<MonitorWindow>) -> MonitorState {
-        MonitorState { format_version: 1, model: "m".to_owned(), version: 1, period: 1000, windows }
+        MonitorState {
+            format_version: 1,
+            model: "m".to_owned(),
+            version: 1,
+            period: 1000,
+            windows,
+            embeddings: None,
+        }
     }
 
     #[test]
@@ -94,6 +107,20 @@ mod tests {
         let found: Vec<_> =
             merged.windows.iter().map(|w| (w.began, w.table.rows, w.traffic.requests)).collect();
         assert_eq!(found, [(1000, 1, 1), (2000, 3, 2), (3000, 0, 1)]);
+    }
+
+    #[test]
+    fn states_of_earlier_versions_have_no_embeddings_and_merge_with_others() {
+        let old = state(vec![window(0, &[1.0])]);
+        let json = serde_json::to_string(&old).unwrap();
+        assert!(!json.contains("embeddings"));
+        let sampled = SampledVectors { began: 7, seen: 9, usable: 1.0, vectors: vec![vec![0.5, 1.5]; 4] };
+        let windows = vec![EmbeddingSample::draw(sampled, 4, 1)];
+        let own = EmbeddingWindows { width: 2, enough: 20, windows };
+        let new = MonitorState { embeddings: Some(own.clone()), ..old.clone() };
+        let merged = MonitorState::merged(&[serde_json::from_str(&json).unwrap(), new]).unwrap();
+        assert_eq!((merged.windows[0].table.rows, merged.embeddings), (2, Some(own)));
+        assert!(MonitorState::merged(&[old.clone(), old]).unwrap().embeddings.is_none());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Performance of forecasts whose values arrive later.
 
+mod estimates;
+
 use std::collections::HashMap;
 
-use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast, table_series};
-use cupola_monitor::performance::AlertBand;
+use cupola_monitor::late::{ActualValue, JoinedForecasts, SeriesForecast, StepPerformance, table_series};
 use cupola_workflow::{CollectedForecasts, LoadedModel, OutcomeSource, Session};
-use indexmap::IndexMap;
 use jiff::Timestamp;
 
+use self::estimates::ForecastReference;
 use super::join::{FeedbackCounts, FeedbackTargets};
 use super::notes::{tell_feedback, tell_late, tell_versions};
 use super::outcome::{
@@ -43,15 +44,20 @@ pub(super) fn measure_forecasts(
     // Series of feedback alone are not series of the table.
     let table = source.targets.map(|_| table_series(&rows.values));
     let feedback = add_feedback(&mut rows, model, request, &mut notes)?;
-    if rows.values.is_empty() && rows.logged && source.targets.is_none() {
+    let has_estimates = request.reference.is_some();
+    if rows.values.is_empty() && rows.logged && source.targets.is_none() && !has_estimates {
         return Err(Error::NoLateTargets { data: source.data.to_owned() });
     }
-    let bands = reference(session, model, request, &rows, &mut notes)?.unwrap_or_default();
+    let reference = reference(session, model, request, &rows, &mut notes)?;
     let mut joined = join(&mut rows);
     let unmatched = table.and_then(|table| SeriesMismatch::of(joined.compare_series(&table)));
     tell_late(&joined.counts, unmatched.as_ref(), "forecasts", &mut notes);
     let times = origins(&joined, rows.dates);
     let chunks = request.chunking.split(joined.forecasts.len(), times.as_deref())?;
+    let mut performance = joined.by_chunk(&chunks, rows.naive, &reference.bands);
+    let mut steps = joined.by_step(rows.naive);
+    let parts = (performance.as_mut_slice(), chunks.as_slice());
+    notes.extend(reference.add_estimates(&joined, &rows.values, parts, &mut steps)?);
     Ok(Some(PerformanceOutcome {
         package: model.package.label(),
         data: source.data.to_owned(),
@@ -60,11 +66,11 @@ pub(super) fn measure_forecasts(
         labelled: joined.labelled(),
         reference: request.reference.map(str::to_owned),
         feedback,
-        chunks: joined.by_chunk(&chunks, rows.naive, &bands),
+        chunks: performance,
         changes: changes(&in_order(&joined.errors(), times.as_deref()), false),
         late: Some(joined.counts),
         unmatched,
-        forecast: Some(by_step_and_series(rows, &joined, source.targets, &mut notes)),
+        forecast: Some(by_step_and_series(rows, &joined, steps, source.targets, &mut notes)),
         notes,
     }))
 }
@@ -81,6 +87,7 @@ fn join(rows: &mut CollectedForecasts) -> JoinedForecasts {
 fn by_step_and_series(
     rows: CollectedForecasts,
     joined: &JoinedForecasts,
+    steps: Vec<StepPerformance>,
     targets: Option<&str>,
     notes: &mut Vec<String>,
 ) -> ForecastPerformance {
@@ -95,7 +102,7 @@ fn by_step_and_series(
         step: rows.frequency,
         coverage: rows.coverage,
         overall: joined.overall(rows.naive),
-        steps: joined.by_step(rows.naive),
+        steps,
         keys: rows.keys,
         series,
     }
@@ -149,28 +156,30 @@ fn known_places(values: &[ActualValue]) -> std::collections::HashSet<(Vec<String
     known.filter_map(|own| Some((own.series.clone()?, own.time?.to_bits()))).collect()
 }
 
-/// Thresholds by metric from the windows of the reference.
+/// Windows of the reference, and the thresholds that they give.
 fn reference(
     session: &Session<'_>,
     model: &mut LoadedModel,
     request: &PerformanceRequest<'_>,
     rows: &CollectedForecasts,
     notes: &mut Vec<String>,
-) -> Result<Option<IndexMap<String, AlertBand>>, Error> {
+) -> Result<ForecastReference, Error> {
     let Some(data) = request.reference else {
         notes.push(
-            "without --reference there are no thresholds; give rows of the series that the model was not trained on"
+            "without --reference there are no estimates and thresholds; give rows of the series that the model was not trained on"
                 .to_owned(),
         );
-        return Ok(None);
+        return Ok(ForecastReference::default());
     };
-    notes.push("errors of forecasts are not estimated before their values are known".to_owned());
     let source = OutcomeSource { data, targets: None, target: Some(&rows.target) };
-    let Some(own) = session.collect_forecasts(model, source)? else { return Ok(None) };
+    let Some(own) = session.collect_forecasts(model, source)? else {
+        return Ok(ForecastReference::default());
+    };
     let joined = JoinedForecasts::new(own.forecasts, &own.values);
     let times = origins(&joined, own.dates);
     let chunks = chunking_of_reference(request.chunking).split(joined.forecasts.len(), times.as_deref())?;
-    Ok(Some(joined.bands(&chunks, rows.naive)?))
+    let bands = joined.bands(&chunks, rows.naive)?;
+    Ok(ForecastReference { bands, naive: rows.naive, known: Some((joined, own.values)) })
 }
 
 /// Times that the forecasts are from; `None` for numbers that are no dates.

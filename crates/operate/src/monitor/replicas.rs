@@ -2,10 +2,75 @@
 
 use std::path::{Path, PathBuf};
 
-use cupola_monitor::window::MonitorState;
+use cupola_monitor::embedding::{EmbeddingDrift, EmbeddingRows};
+use cupola_monitor::sketch::LiveVerdict;
+use cupola_monitor::window::{EmbeddingWindows, MonitorState};
+use cupola_registry::Package;
+use cupola_workflow::reference_embeddings;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Error;
+
+/// Merged states, and the drift of their embeddings from those that are sealed with the model.
+#[derive(Debug, Clone, Serialize)]
+pub struct JudgedState {
+    /// Verdict on the embeddings.
+    pub embeddings: MergedEmbeddings,
+    /// The merged state, as files of further merges have it.
+    pub state: MonitorState,
+}
+
+/// Drift of the embeddings of several servers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MergedEmbeddings {
+    /// Verdict; `few_rows` below the number of vectors that the servers require.
+    pub verdict: LiveVerdict,
+    /// Area under the ROC curve, its threshold and the method; `None` with too few vectors.
+    #[serde(flatten)]
+    pub drift: Option<EmbeddingDrift>,
+    /// Vectors that were compared.
+    pub rows: usize,
+    /// Windows that they are of.
+    pub windows: usize,
+    /// Vectors of the reference.
+    pub reference_rows: usize,
+    /// Values of a vector.
+    pub width: usize,
+}
+
+/// Compares the embeddings of merged states with those that are sealed with their model.
+///
+/// # Errors
+/// [`Error::OtherModel`] for the package of another model, version or network, [`Error::NoMergedEmbeddings`] for states or a package
+/// without embeddings; a damaged package.
+pub fn judge_states(package: &Package, state: MonitorState) -> Result<JudgedState, Error> {
+    let model = format!("{}:{}", state.model, state.version);
+    if package.label() != model {
+        return Err(Error::OtherModel { package: package.label(), states: model });
+    }
+    let (Some(own), Some(sealed)) = (&state.embeddings, reference_embeddings(package)?) else {
+        return Err(Error::NoMergedEmbeddings { model });
+    };
+    if own.width != sealed.rows.width() {
+        let with = |width: usize| format!("{model} with embeddings of {width} values");
+        return Err(Error::OtherModel { package: with(sealed.rows.width()), states: with(own.width) });
+    }
+    let embeddings = judged(own, &sealed.rows);
+    Ok(JudgedState { embeddings, state })
+}
+
+fn judged(own: &EmbeddingWindows, sealed: &EmbeddingRows) -> MergedEmbeddings {
+    let (rows, windows) = own.recent();
+    let drift = own.drift(sealed);
+    let verdict = match &drift {
+        None => LiveVerdict::FewRows,
+        Some(drift) if drift.drifted => LiveVerdict::Drift,
+        Some(_) => LiveVerdict::Stable,
+    };
+    let (rows, reference_rows, width) = (rows.len(), sealed.len(), own.width);
+    MergedEmbeddings { verdict, drift, rows, windows, reference_rows, width }
+}
 
 /// Merges the states of servers of one model version, read from files: a state, or the answer of the route for monitoring that
 /// holds one.

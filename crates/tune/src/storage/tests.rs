@@ -225,10 +225,10 @@ fn a_worker_waits_for_a_long_transaction_of_another() {
     });
 }
 
-/// Needs a server: `CUPOLA_POSTGRES=postgres://me@127.0.0.1/db`, as scripts/check-tune starts one.
+/// `CUPOLA_POSTGRES=postgres://me@127.0.0.1/db` names the server.
 #[cfg(feature = "postgres")]
 #[test]
-#[ignore = "needs a PostgreSQL server"]
+#[ignore = "needs a PostgreSQL server: scripts/check-tune starts one and runs this test"]
 fn workers_of_a_server_take_turns() {
     let url = std::env::var("CUPOLA_POSTGRES").unwrap();
     take_turns(&JournalPlace::Postgres { url: url.clone(), journal: uuid::Uuid::new_v4().to_string() });

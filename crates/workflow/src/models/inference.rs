@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cupola_datasets::{LoadRequest, Table};
 use cupola_nn::DeviceChoice;
 use cupola_prep::{Error as PrepError, Frame, Plan, Predictions, SeriesLabel, Signature};
-use cupola_registry::Package;
+use cupola_registry::{EMBEDDINGS, Package};
 use cupola_runtime::{
     EngineChoice, ExplainOptions, IntervalRequest, PredictInput, Predictor, RowExplanations,
 };
@@ -186,7 +186,8 @@ pub(crate) fn in_fitting_spelling<T>(
 }
 
 impl Session<'_> {
-    /// Loads a published model.
+    /// Loads a published model. As in a server, each file has the digest of the manifest, except for the reference embeddings, which
+    /// predictions do not need and whose readers check them.
     ///
     /// # Errors
     /// Unknown or damaged packages; a device or engine that does not run them.
@@ -194,6 +195,8 @@ impl Session<'_> {
         let package = self.home.package(&model.reference)?;
         let device = self.open_device(model.device)?;
         let predictor = Predictor::load(&package, model.engine, &device)?;
+        // The weights were checked while they were read; the rest is a few hundred kilobytes.
+        package.verify_rest_but(EMBEDDINGS)?;
         Ok(LoadedModel { package, predictor })
     }
 

@@ -19,5 +19,6 @@ pub use self::error_model::ErrorModel;
 pub use self::features::CollectedFeatures;
 pub use self::forecasts::CollectedForecasts;
 pub use self::outcomes::{OutcomeRows, OutcomeSource};
+pub use self::reservoir::reference_embeddings;
 pub(crate) use self::reservoir::sealed_embeddings;
 pub(crate) use self::seal::{PredictedSplit, sealed_profile};

@@ -31,9 +31,13 @@ pub enum MonitorCommand {
 Examples:
   curl -s http://a:8080/v1/models/churn/monitor?state=1 > a.json
   curl -s http://b:8080/v1/models/churn/monitor?state=1 > b.json
-  cupola monitor merge a.json b.json > all.json")]
+  cupola monitor merge a.json b.json > all.json
+  cupola monitor merge --model churn a.json b.json | jq .embeddings")]
 pub struct MonitorMergeArgs {
     /// Answers of `GET /v1/models/NAME/monitor?state=1`, one file for each server
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Also compare the sampled embeddings of all servers with those of this package: NAME, NAME@ALIAS, NAME:VERSION or a folder
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
 }

@@ -19,7 +19,7 @@ pub fn run(home: &Home, ui: Ui, args: &MonitorArgs) -> Result<()> {
     match &args.command {
         MonitorCommand::Report(args) => drift::report(home, ui, args),
         MonitorCommand::Check(args) => drift::check(home, ui, args),
-        MonitorCommand::Merge(args) => merge::run(args),
+        MonitorCommand::Merge(args) => merge::run(home, args),
         MonitorCommand::Export(args) => export::run(ui, args),
         MonitorCommand::Performance(args) => performance::show(home, ui, args),
     }

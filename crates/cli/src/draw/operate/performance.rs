@@ -4,6 +4,7 @@ use cupola_monitor::performance::{ChunkPerformance, MetricEstimate};
 use cupola_operate::{ForecastPerformance, PerformanceOutcome};
 use indexmap::IndexMap;
 
+use super::forecast_estimates::show_estimates;
 use crate::draw::Ui;
 use crate::draw::numbers::{grouped, metric};
 
@@ -36,7 +37,7 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
         .into_iter()
         .filter(|name| found.chunks.iter().any(|chunk| chunk.metrics.contains_key(*name)))
         .collect();
-    // The errors of forecasts are not estimated.
+    // Estimates of forecasts have tables of their own.
     let estimates = found.forecast.is_none();
     let mut header = vec!["chunk".to_owned(), rows.to_owned(), "known".to_owned()];
     for name in &names {
@@ -51,6 +52,7 @@ pub fn show_performance(ui: Ui, found: &PerformanceOutcome) {
     if let Some(forecast) = &found.forecast {
         show_steps(ui, forecast);
         show_series(ui, forecast);
+        show_estimates(ui, found);
     }
     for own in found.changes.iter().filter(|own| !own.drifts.is_empty()) {
         let Some(last) = own.drifts.last() else { continue };

@@ -91,13 +91,13 @@ pub struct JoinedForecasts {
 
 /// Value at a time.
 #[derive(Debug, Clone, Copy)]
-struct TimedValue {
-    time: f64,
-    value: f64,
+pub(super) struct TimedValue {
+    pub time: f64,
+    pub value: f64,
 }
 
 /// Values of a series in order of time, each time once.
-type SeriesValues = HashMap<Vec<String>, Vec<TimedValue>>;
+pub(super) type SeriesValues = HashMap<Vec<String>, Vec<TimedValue>>;
 
 impl JoinedForecasts {
     /// Joins forecasts with values. Of several forecasts of a series from one time the last one counts, and of several
@@ -157,7 +157,7 @@ impl JoinedForecasts {
 }
 
 /// Values by series, sorted by time; of several at one time the last row counts.
-fn by_series(values: &[ActualValue], counts: &mut LateCounts) -> SeriesValues {
+pub(super) fn by_series(values: &[ActualValue], counts: &mut LateCounts) -> SeriesValues {
     let mut found = SeriesValues::new();
     let mut newest: HashMap<&[String], f64> = HashMap::new();
     for row in values {

@@ -21,6 +21,9 @@ pub struct StepPerformance {
     pub missing: usize,
     /// Values by metric.
     pub metrics: IndexMap<String, f64>,
+    /// Values by metric that are expected of all forecasts, before their values are known; empty without an estimate.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub expected: IndexMap<String, f64>,
 }
 
 /// Performance of the forecasts of one series.
@@ -126,6 +129,7 @@ impl JoinedForecasts {
             joined: own.len(),
             missing: all - own.len(),
             metrics: metrics(&own, naive),
+            expected: IndexMap::new(),
         };
         steps.into_iter().zip(all).enumerate().map(performance).collect()
     }

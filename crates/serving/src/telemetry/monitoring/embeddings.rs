@@ -4,6 +4,7 @@
 //! A request pays for a look at the number of the row that is sampled next, and for the copy of a sampled row. One thread of low
 //! priority embeds the rows at the end of their window, or when somebody asks; only vectors are left of them then.
 
+mod closed;
 mod meter;
 mod sample;
 mod state;
@@ -13,9 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use cupola_monitor::embedding::{EmbeddingRows, ReferenceEmbeddings};
+use cupola_monitor::window::{EmbeddingSample, EmbeddingWindows};
 use cupola_registry::{EMBEDDINGS, Package};
 use cupola_runtime::{Embedder, LoadedPackage, PredictInput};
 
+use self::closed::ClosedWindows;
 use self::meter::EmbeddingMeter;
 use self::sample::RowSample;
 pub(super) use self::state::EmbeddingState;
@@ -36,6 +39,7 @@ pub(super) struct EmbeddingMonitor {
     /// Closed windows whose vectors may be kept.
     windows: usize,
     sample: Mutex<RowSample>,
+    closed: Mutex<ClosedWindows>,
     meter: Mutex<EmbeddingMeter>,
     latest: Mutex<EmbeddingState>,
     /// Times that somebody has asked for the rows of the open window.
@@ -83,6 +87,7 @@ impl EmbeddingMonitor {
             enough: enough.max(2),
             windows: settings.windows,
             sample: Mutex::new(RowSample::new(settings.embedding_rows)),
+            closed: Mutex::default(),
             meter: Mutex::new(EmbeddingMeter::new(package, began)),
             latest: Mutex::new(state),
             asked: AtomicU64::new(0),
@@ -99,6 +104,22 @@ impl EmbeddingMonitor {
         let mut state = locked(&self.latest).clone();
         state.waiting = locked(&self.sample).waiting();
         state
+    }
+
+    /// Vectors of the latest closed windows and of the open one that began at `began`, to be merged with those of other servers.
+    pub fn windows(&self, began: i64) -> EmbeddingWindows {
+        let open = locked(&self.sample);
+        let (latest, capacity) = (open.vectors(began), open.capacity());
+        drop(open);
+        let mut sampled: Vec<_> = locked(&self.closed).windows().cloned().collect();
+        sampled.push(latest);
+        // Whoever knew the seed of a server could predict which rows are left of a merged sample.
+        let draw = |own| EmbeddingSample::draw(own, capacity, getrandom::u64().unwrap_or_default());
+        EmbeddingWindows {
+            width: self.reference.width(),
+            enough: self.enough,
+            windows: sampled.into_iter().map(draw).collect(),
+        }
     }
 
     /// Embeds the rows of a window that is closed, those of the open one that began at `began` if somebody asks for them or they are

@@ -136,7 +136,9 @@ impl VersionMonitor {
     pub fn state(&self) -> MonitorState {
         self.settle();
         let ring = self.ring();
+        let began = ring.open().began;
         let mut windows: Vec<MonitorWindow> = ring.windows().cloned().collect();
+        drop(ring);
         for window in &mut windows {
             window.table.seal();
         }
@@ -146,6 +148,7 @@ impl VersionMonitor {
             version: self.version,
             period: self.settings.window_limits().period,
             windows,
+            embeddings: self.embeddings.as_ref().ok().map(|embeddings| embeddings.windows(began)),
         }
     }
 

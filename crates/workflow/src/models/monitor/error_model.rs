@@ -1,5 +1,7 @@
 //! Model of the errors of another model, for estimates of a regression before its targets are known.
 
+mod steps;
+
 use std::ops::ControlFlow;
 
 use cupola_monitor::performance::{ErrorKind, ErrorRows};

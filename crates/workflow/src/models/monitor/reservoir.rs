@@ -2,7 +2,7 @@
 
 use cupola_monitor::embedding::{EmbeddingRows, EmbeddingsOrigin, ReferenceEmbeddings};
 use cupola_prep::{Plan, Prepared, SplitPart};
-use cupola_registry::{EMBEDDINGS, sha256_hex};
+use cupola_registry::{EMBEDDINGS, Package, sha256_hex};
 use cupola_runtime::Embedder;
 use serde_json::Value;
 
@@ -66,20 +66,28 @@ impl LoadedModel {
     /// # Errors
     /// A damaged package, embeddings of another model.
     pub fn reference_embeddings(&self) -> Result<Option<ReferenceEmbeddings>, Error> {
-        let files = &self.package.manifest.files;
-        if !files.contains_key(EMBEDDINGS) {
-            return Ok(None);
-        }
-        let damaged = |why: String| Error::DamagedPackage { package: self.package.label(), why };
-        let bytes = self.package.read_within(EMBEDDINGS, ReferenceEmbeddings::MOST_BYTES as u64)?;
-        let found = ReferenceEmbeddings::parse(&bytes)
-            .map_err(|error| damaged(format!("{EMBEDDINGS}: {error}; publish the model again")))?;
-        let digests = [&found.origin.model_sha256, &found.origin.plan_sha256];
-        if [files.get("model.safetensors"), files.get("plan.json")] != digests.map(Some) {
-            return Err(damaged(format!(
-                "`{EMBEDDINGS}` has the embeddings of another model; publish the model again"
-            )));
-        }
-        Ok(Some(found))
+        reference_embeddings(&self.package)
     }
+}
+
+/// Embeddings that are sealed with a package; `None` for a package without them.
+///
+/// # Errors
+/// A damaged package, embeddings of another model.
+pub fn reference_embeddings(package: &Package) -> Result<Option<ReferenceEmbeddings>, Error> {
+    let files = &package.manifest.files;
+    if !files.contains_key(EMBEDDINGS) {
+        return Ok(None);
+    }
+    let damaged = |why: String| Error::DamagedPackage { package: package.label(), why };
+    let bytes = package.read_within(EMBEDDINGS, ReferenceEmbeddings::MOST_BYTES as u64)?;
+    let found = ReferenceEmbeddings::parse(&bytes)
+        .map_err(|error| damaged(format!("{EMBEDDINGS}: {error}; publish the model again")))?;
+    let digests = [&found.origin.model_sha256, &found.origin.plan_sha256];
+    if [files.get("model.safetensors"), files.get("plan.json")] != digests.map(Some) {
+        return Err(damaged(format!(
+            "`{EMBEDDINGS}` has the embeddings of another model; publish the model again"
+        )));
+    }
+    Ok(Some(found))
 }

@@ -1,6 +1,6 @@
 //! Embeds sampled rows and compares their vectors with the reference.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use cupola_monitor::embedding::{EmbeddingDrift, EmbeddingMethod, EmbeddingRows};
 use cupola_registry::Package;
 use cupola_runtime::{Embedder, PredictInput};
 
-use super::sample::SampledRow;
+use super::sample::sampled_vectors;
 use super::{EmbeddingMonitor, EmbeddingState, locked};
 
 /// Rows that are embedded between two pauses.
@@ -27,8 +27,6 @@ pub(super) struct EmbeddingMeter {
     used: Instant,
     /// Begin of the window that the sample is of.
     began: i64,
-    /// Vectors of closed windows, the latest last.
-    closed: VecDeque<Vec<Vec<f64>>>,
     /// Vectors of the open window, its begin, and whether there was trouble, at the last comparison.
     compared: Option<(usize, i64, bool)>,
     /// Reason why a row of the latest window has no vector.
@@ -45,7 +43,6 @@ impl EmbeddingMeter {
             embedder: None,
             used: Instant::now(),
             began,
-            closed: VecDeque::new(),
             compared: None,
             trouble: None,
             served: 0,
@@ -54,8 +51,9 @@ impl EmbeddingMeter {
 
     /// Embeds what is due; the new state, `None` if it is the same.
     pub fn measure(&mut self, monitor: &EmbeddingMonitor, began: i64) -> Option<EmbeddingState> {
-        if std::mem::replace(&mut self.began, began) != began {
-            self.close(monitor);
+        let before = std::mem::replace(&mut self.began, began);
+        if before != began {
+            self.close(monitor, before);
         }
         let asked = monitor.asked();
         if asked != self.served || locked(&monitor.sample).is_large() {
@@ -68,9 +66,9 @@ impl EmbeddingMeter {
         self.judge(monitor, began)
     }
 
-    /// Embeds the rows of a window that is over, and keeps their vectors.
-    fn close(&mut self, monitor: &EmbeddingMonitor) {
-        let mut rows = locked(&monitor.sample).restart();
+    /// Embeds the rows of a window that is over and began at `began`, and keeps their vectors.
+    fn close(&mut self, monitor: &EmbeddingMonitor, began: i64) {
+        let (mut rows, seen) = locked(&monitor.sample).restart();
         self.trouble = None;
         for chunk in rows.chunks_mut(CHUNK) {
             self.in_time(monitor, |this| {
@@ -81,20 +79,8 @@ impl EmbeddingMeter {
                 }
             });
         }
-        let vectors: Vec<Vec<f64>> =
-            rows.iter().filter_map(SampledRow::vector).map(<[f64]>::to_vec).collect();
-        if vectors.is_empty() {
-            return;
-        }
-        self.closed.push_back(vectors);
-        // The latest windows that have enough rows together are compared.
-        while let Some(oldest) = self.closed.front() {
-            let others = self.closed.iter().map(Vec::len).sum::<usize>() - oldest.len();
-            if others < monitor.enough && self.closed.len() <= monitor.windows {
-                break;
-            }
-            self.closed.pop_front();
-        }
+        let sampled = sampled_vectors(&rows, began, seen);
+        locked(&monitor.closed).push(sampled, monitor.enough, monitor.windows);
     }
 
     /// Embeds the rows of the open window that have no vector yet, at most as many as the sample has.
@@ -157,7 +143,7 @@ impl EmbeddingMeter {
 
     /// Compares the latest vectors with the reference.
     fn judge(&mut self, monitor: &EmbeddingMonitor, began: i64) -> Option<EmbeddingState> {
-        let open = locked(&monitor.sample).vectors();
+        let open = locked(&monitor.sample).vectors(began).vectors;
         let looked = (open.len(), began, self.trouble.is_some());
         if self.compared == Some(looked) {
             return None;
@@ -165,7 +151,9 @@ impl EmbeddingMeter {
         self.compared = Some(looked);
         let mut current = EmbeddingRows::new(monitor.reference.width(), usize::MAX);
         let mut windows = 0;
-        for window in std::iter::once(&open).chain(self.closed.iter().rev()) {
+        let closed = locked(&monitor.closed);
+        let latest = closed.windows().rev().map(|window| &window.vectors);
+        for window in std::iter::once(&open).chain(latest) {
             if current.len() >= monitor.enough {
                 break;
             }
@@ -174,6 +162,7 @@ impl EmbeddingMeter {
             }
             windows += usize::from(!window.is_empty());
         }
+        drop(closed);
         let state = EmbeddingState::without_rows(monitor.reference.len(), monitor.reference.width());
         let state = EmbeddingState { rows: current.len(), windows, why: self.trouble.clone(), ..state };
         if current.len() < monitor.enough {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cupola_monitor::window::Reservoir;
+use cupola_monitor::window::{Reservoir, SampledVectors};
 use cupola_runtime::PredictInput;
 
 /// Bytes of raw rows, beyond which further ones are left out.
@@ -92,6 +92,11 @@ impl RowSample {
         });
     }
 
+    /// Most rows.
+    pub fn capacity(&self) -> usize {
+        self.rows.capacity()
+    }
+
     /// `true` if the raw rows are so large that they should not wait for the end of the window.
     pub fn is_large(&self) -> bool {
         self.held.load(Ordering::Relaxed) > MANY_BYTES
@@ -114,15 +119,23 @@ impl RowSample {
         }
     }
 
-    /// Vectors of the rows that have some.
-    pub fn vectors(&self) -> Vec<Vec<f64>> {
-        self.rows.items().iter().filter_map(|row| row.vector().map(<[f64]>::to_vec)).collect()
+    /// Vectors of the rows of the window that began at `began`, as far as they have some.
+    pub fn vectors(&self, began: i64) -> SampledVectors {
+        sampled_vectors(self.rows.items(), began, self.rows.seen())
     }
 
-    /// Takes the rows of a window that is over.
-    pub fn restart(&mut self) -> Vec<SampledRow> {
-        self.rows.restart()
+    /// Takes the rows of a window that is over, and the number of rows that they are a sample of.
+    pub fn restart(&mut self) -> (Vec<SampledRow>, u64) {
+        let seen = self.rows.seen();
+        (self.rows.restart(), seen)
     }
+}
+
+/// Vectors of a sample of the `seen` rows of a window.
+pub(super) fn sampled_vectors(rows: &[SampledRow], began: i64, seen: u64) -> SampledVectors {
+    let usable = rows.iter().filter(|row| !matches!(row.content, RowContent::Unusable)).count();
+    let vectors = rows.iter().filter_map(|row| row.vector().map(<[f64]>::to_vec)).collect();
+    SampledVectors { began, seen, usable: usable as f64 / rows.len().max(1) as f64, vectors }
 }
 
 /// A row of a request; `None` beyond the last one.
@@ -175,8 +188,11 @@ mod tests {
             sample.embed(id, (id != 3).then(|| vec![f64::from(count)]));
         }
         assert_eq!((sample.waiting(), held(&sample)), (0, 0));
-        assert_eq!(sample.vectors(), [[1.0], [2.0], [4.0]]);
-        assert_eq!((sample.restart().len(), sample.vectors().len()), (4, 0));
+        let found = sample.vectors(7);
+        assert_eq!((found.began, found.seen, found.usable), (7, 4, 0.75));
+        assert_eq!(found.vectors, [[1.0], [2.0], [4.0]]);
+        let (rows, seen) = sample.restart();
+        assert_eq!((rows.len(), seen, sample.vectors(8).vectors.len()), (4, 4, 0));
     }
 
     #[test]
