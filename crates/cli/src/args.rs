@@ -46,13 +46,13 @@ pub const PROBE_COMMAND: &str = "probe-vulkan";
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  cupola train --data churn.csv --target churn    train without a config
-  cupola init --data churn.csv --target churn     write a config, with reasons
-  cupola train --config configs/digits.toml       train from a config
-  cupola tune --config configs/digits.toml        search for better values
-  cupola serve --model digits                     answer predictions over HTTP
-  cupola predict --model digits --input rows.csv  the same without a server
-  cupola --home s3://team/ml models list          share a home in an object store"
+  cupola train --data churn.csv --target churn    # train without a config
+  cupola init --data churn.csv --target churn     # write a config, with reasons
+  cupola train --config configs/digits.toml       # train from a config
+  cupola tune --config configs/digits.toml        # search for better values
+  cupola serve --model digits                     # answer predictions over HTTP
+  cupola predict --model digits --input rows.csv  # the same without a server
+  cupola --home s3://team/ml models list          # a home in an object store"
 )]
 pub struct Cli {
     /// Folder or URL of runs, models, data
@@ -171,7 +171,7 @@ pub struct ModelArgs {
 #[command(after_help = "\
 Examples:
   cupola doctor
-  cupola doctor --rebuild     after runs or models were copied into the home")]
+  cupola doctor --rebuild     # after runs or models were copied into the home")]
 pub struct DoctorArgs {
     /// Rebuild the index from the files and remove what killed processes left behind: staged files older
     /// than 10 minutes and partial downloads older than a day

@@ -102,6 +102,14 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// A state that is given twice.
+    #[error("{} has the same state as {}, whose rows would count twice; give the answer of each server once", .path.display(), .other.display())]
+    SameState {
+        /// Path of the file.
+        path: std::path::PathBuf,
+        /// Path of the file before it.
+        other: std::path::PathBuf,
+    },
     /// States of servers that are judged by the package of another model.
     #[error(
         "the states are of {states}, the package is {package}; give the one that the servers have loaded"
@@ -159,6 +167,7 @@ impl Error {
             | Self::EmbeddingWidth { .. }
             | Self::Threshold { .. }
             | Self::StateFile { .. }
+            | Self::SameState { .. }
             | Self::OtherModel { .. }
             | Self::NoMergedEmbeddings { .. }
             | Self::ServiceLog { .. }

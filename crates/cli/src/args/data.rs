@@ -10,8 +10,8 @@ use super::ConfigArgs;
 #[command(after_help = "\
 Examples:
   cupola prepare --config configs/diamonds.toml
-  cupola prepare --config configs/diamonds.toml --dry-run   only show the plan
-  cupola prepare --config configs/diamonds.toml --force     without a change")]
+  cupola prepare --config configs/diamonds.toml --dry-run   # only show the plan
+  cupola prepare --config configs/diamonds.toml --force     # without a change")]
 pub struct PrepareArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -81,11 +81,11 @@ pub enum DataCommand {
 Examples:
   cupola data add diamonds data/diamonds.csv.gz --licence 'CC BY 4.0' \\
     --updates never
-  cupola data add photos photos/                            a folder per class
+  cupola data add photos photos/                           # a folder per class
   cupola data add orders sqlite:shop.db --sql 'SELECT * FROM orders' \\
     --watermark id
   cupola data add trips 's3://bucket/trips/2024-*.parquet'
-  cupola data add census --config configs/census_nano.toml  with its [[expect]]")]
+  cupola data add census --config configs/census_nano.toml # with its [[expect]]")]
 pub struct DataAddArgs {
     /// Name of the dataset
     pub name: String,
@@ -114,8 +114,8 @@ pub struct DataAddArgs {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola data pull orders                               collect its source again
-  cupola data pull flights --from s3://team/datasets    get a pushed version")]
+  cupola data pull orders                             # collect its source again
+  cupola data pull flights --from s3://team/datasets  # get a pushed version")]
 pub struct DataPullArgs {
     /// Name of the dataset
     pub name: String,

@@ -9,13 +9,13 @@ use cupola_spec::TargetKind;
 #[command(after_help = "\
 Examples:
   cupola init --data churn.csv --target churn
-  cupola init --data photos/                               a folder per class
+  cupola init --data photos/                               # a folder per class
   cupola init --data sales.csv --target sold --output sales.toml
-  cupola init --data sensors.csv --kind reconstruct        anomaly scores
-  cupola init --data book.txt --kind next_token            a language model
+  cupola init --data sensors.csv --kind reconstruct        # anomaly scores
+  cupola init --data book.txt --kind next_token            # a language model
   cupola init --data hits.csv --target grade --kind rank --group query
                                                            the order of rows
-  cupola init --data churn.csv --target churn --output -   print the config
+  cupola init --data churn.csv --target churn --output -   # print the config
   cupola init --project churn --data churn.csv \\
     --target churn                                         a repository with CI")]
 pub struct InitArgs {

@@ -36,7 +36,7 @@ fn canary(text: &str) -> Result<Canary, &'static str> {
 Examples:
   cupola serve --model digits
   cupola serve --model digits@champion --model diamonds --port 9000
-  cupola serve --model digits:1 --canary digits:2=0.1     a tenth of requests
+  cupola serve --model digits:1 --canary digits:2=0.1     # a tenth of requests
   curl -s localhost:8080/v1/models"
 )]
 pub struct ServeArgs {

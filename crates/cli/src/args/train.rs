@@ -13,7 +13,7 @@ use super::{ConfigArgs, DeviceArg, DraftArgs};
 Examples:
   cupola train --data churn.csv --target churn
   cupola train --data churn.csv --target churn --preset good --time 5m
-  cupola train --data photos/ --set train.epochs=5     a folder for each class
+  cupola train --data photos/ --set train.epochs=5     # a folder for each class
   cupola train --config configs/digits.toml
   cupola train --config configs/digits.toml --set train.epochs=5 --set seed=1
   cupola train --config configs/digits.toml --max-steps 20 --device flex

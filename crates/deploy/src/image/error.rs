@@ -78,6 +78,19 @@ pub enum ImageError {
         /// Kind of entry that would have been replaced.
         expected: &'static str,
     },
+    /// Another image of a layout with the same tag.
+    #[error(
+        "the layout {path} has the image {other} with the tag `{tag}`, by which skopeo and umoci find an image; give --tag NAME:TAG with \
+         another tag, or another --out"
+    )]
+    Tag {
+        /// The layout.
+        path: PathBuf,
+        /// Tag of both.
+        tag: String,
+        /// Name of the image that is there.
+        other: String,
+    },
     /// A compression that readers of a form do not know.
     #[error(
         "zstd is not supported in a docker-archive, whose readers expect gzip; choose --compression gzip, or --format oci-archive"
@@ -121,6 +134,7 @@ impl ImageError {
             | Self::Empty
             | Self::Compression
             | Self::Index { .. }
+            | Self::Tag { .. }
             | Self::Occupied { .. } => true,
         }
     }

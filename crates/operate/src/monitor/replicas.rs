@@ -76,10 +76,26 @@ fn judged(own: &EmbeddingWindows, sealed: &EmbeddingRows) -> MergedEmbeddings {
 /// holds one.
 ///
 /// # Errors
-/// [`Error::StateFile`] for a file that cannot be read or has no state, [`Error::Monitor`] for states that do not fit each other.
+/// [`Error::StateFile`] for a file that cannot be read or has no state, [`Error::SameState`], [`Error::Monitor`] for states that do not fit each other.
 pub fn merge_states(paths: &[PathBuf]) -> Result<MonitorState, Error> {
     let states = paths.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    check_different(paths, &states)?;
     Ok(MonitorState::merged(&states)?)
+}
+
+/// Checks that no server is there twice, whose rows would count twice.
+fn check_different(paths: &[PathBuf], states: &[MonitorState]) -> Result<(), Error> {
+    let with_rows = paths.iter().zip(states).filter(|(_, state)| !state.windows.is_empty());
+    let mut seen: Vec<(&PathBuf, Value)> = Vec::new();
+    for (path, state) in with_rows {
+        let state = serde_json::to_value(state)
+            .map_err(|error| Error::StateFile { path: path.clone(), why: error.to_string() })?;
+        if let Some((other, _)) = seen.iter().find(|(_, other)| *other == state) {
+            return Err(Error::SameState { path: path.clone(), other: (*other).clone() });
+        }
+        seen.push((path, state));
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<MonitorState, Error> {

@@ -29,8 +29,8 @@ pub enum MonitorCommand {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  curl -s http://a:8080/v1/models/churn/monitor?state=1 > a.json
-  curl -s http://b:8080/v1/models/churn/monitor?state=1 > b.json
+  curl -s 'http://a:8080/v1/models/churn/monitor?state=1' > a.json
+  curl -s 'http://b:8080/v1/models/churn/monitor?state=1' > b.json
   cupola monitor merge a.json b.json > all.json
   cupola monitor merge --model churn a.json b.json | jq .embeddings")]
 pub struct MonitorMergeArgs {

@@ -20,9 +20,9 @@ on recent rows, an alert. The challenger is compared with the version behind the
 serve NAME@production follow the alias by themselves.
 
 Examples:
-  cupola watch --config flights.toml --dry-run   say what would be done
-  cupola watch --config flights.toml --once      one pass, for cron
-  cupola watch --config flights.toml             a pass every `watch.every`
+  cupola watch --config flights.toml --dry-run   # say what would be done
+  cupola watch --config flights.toml --once      # one pass, for cron
+  cupola watch --config flights.toml             # a pass every `watch.every`
   cupola watch list
   cupola watch approve flights-3
   cupola watch export --config flights.toml --to airflow --out dag.py"

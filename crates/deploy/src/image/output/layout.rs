@@ -31,6 +31,7 @@ impl Image<'_> {
         let layout = serde_json::to_vec(&json!({ "imageLayoutVersion": "1.0.0" }))?;
         {
             let _lock = Lock::folder(path).map_err(output)?;
+            self.check_tag(path, &read_index(&path.join(INDEX_FILE))?)?;
             let file = path.join(LAYOUT_FILE);
             if !file.exists() {
                 write_file(&file, &layout).map_err(output)?;
@@ -45,9 +46,24 @@ impl Image<'_> {
         }
         let _lock = Lock::folder(path).map_err(output)?;
         let file = path.join(INDEX_FILE);
-        let index = serde_json::to_vec(&with_image(read_index(&file)?, &self.entry)?)?;
+        let index = read_index(&file)?;
+        self.check_tag(path, &index)?;
+        let index = serde_json::to_vec(&with_image(index, &self.entry)?)?;
         write_file(&file, &index).map_err(output)?;
         Ok(size + index.len() as u64)
+    }
+
+    /// Checks that no image of another name has the tag: tools that find images by their tag alone take the first one.
+    fn check_tag(&self, path: &Path, index: &Map<String, Value>) -> Result<(), ImageError> {
+        let new = serde_json::to_value(&self.entry)?;
+        let manifests = index.get("manifests").and_then(Value::as_array);
+        let is_taken = |old: &&Value| {
+            let tag = &old["annotations"][REFERENCE_NAME];
+            tag.is_string() && *tag == new["annotations"][REFERENCE_NAME] && !is_same_name(old, &new)
+        };
+        let Some(old) = manifests.into_iter().flatten().find(is_taken) else { return Ok(()) };
+        let other = old["annotations"][IMAGE_NAME].as_str().unwrap_or_default().to_owned();
+        Err(ImageError::Tag { path: path.to_owned(), tag: self.reference.tag().to_owned(), other })
     }
 }
 
@@ -182,10 +198,30 @@ mod tests {
         assert_eq!(cupola_testkit::names(&path.join(BLOBS)).len(), WRITERS + 1);
     }
 
+    #[test]
+    fn a_tag_names_one_image_of_a_layout() {
+        let folder = cupola_testkit::temporary();
+        let path = folder.path().join("layout");
+        try_write(&path, "digits:1").unwrap();
+        try_write(&path, "digits:1").unwrap();
+        let before = (fs::read(path.join(INDEX_FILE)).unwrap(), cupola_testkit::names(&path.join(BLOBS)));
+        let error = try_write(&path, "registry.example.org/diamonds:1").unwrap_err();
+        assert!(error.is_user_error() && error.to_string().contains("docker.io/library/digits:1"), "{error}");
+        assert_eq!(
+            (fs::read(path.join(INDEX_FILE)).unwrap(), cupola_testkit::names(&path.join(BLOBS))),
+            before
+        );
+        try_write(&path, "diamonds:2").unwrap();
+    }
+
     /// Adds an image without layers to a layout.
     fn write(path: &Path, writer: usize) {
-        let reference = ImageReference::parse(&format!("digits:v{writer}")).unwrap();
-        let manifest = Blob::document(MANIFEST_TYPE, format!("manifest {writer}").into_bytes());
+        try_write(path, &format!("digits:v{writer}")).unwrap();
+    }
+
+    fn try_write(path: &Path, name: &str) -> Result<u64, ImageError> {
+        let reference = ImageReference::parse(name).unwrap();
+        let manifest = Blob::document(MANIFEST_TYPE, format!("manifest {name}").into_bytes());
         let names = [(IMAGE_NAME, reference.qualified()), (REFERENCE_NAME, reference.tag().to_owned())];
         let entry = OciDescriptor {
             media_type: MANIFEST_TYPE.to_owned(),
@@ -196,6 +232,6 @@ mod tests {
         };
         let config = Blob::document("config", b"{}".to_vec());
         let image = Image { reference: &reference, manifest, entry, config, layers: Vec::new() };
-        image.write_layout(path, &drop).unwrap();
+        image.write_layout(path, &drop)
     }
 }

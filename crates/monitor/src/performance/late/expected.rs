@@ -19,10 +19,17 @@ impl SeriesHistory {
         Self(by_series(values, &mut LateCounts::default()))
     }
 
-    /// Last value up to the time of a forecast, with mean and mean absolute change of the few last ones; `None` with fewer than two.
+    /// Last value up to the time of a forecast, with mean and mean absolute change of the few last ones; `None` with fewer than two,
+    /// or if the last one is older than so many steps.
+    #[allow(clippy::cast_precision_loss, reason = "a few values")]
     fn before(&self, forecast: &SeriesForecast) -> Option<[f64; 3]> {
         let values = self.0.get(&forecast.series)?;
         let end = values.partition_point(|own| own.time <= forecast.origin);
+        let age = forecast.origin - values[..end].last()?.time;
+        let step = forecast.times.first().map(|first| first - forecast.origin);
+        if step.is_some_and(|step| age > HISTORY as f64 * step) {
+            return None;
+        }
         let last: Vec<f64> = values[end.saturating_sub(HISTORY)..end].iter().map(|own| own.value).collect();
         let changes = last.windows(2).map(|pair| (pair[1] - pair[0]).abs());
         let change = mean(changes).filter(|change| change.is_finite())?;
@@ -178,6 +185,10 @@ mod tests {
             &values,
         );
         assert!(!late.has_history(&history));
+        let has_history = |origin: f64| {
+            JoinedForecasts::new(vec![forecast("a", origin, [1.0, 2.0])], &values).has_history(&history)
+        };
+        assert!(has_history(18.0) && !has_history(18.5), "values that are older say nothing");
         assert_eq!((late.step_rows(None, 1).width, late.step_rows(None, 2).rows.predicted.len()), (3, 2));
     }
 

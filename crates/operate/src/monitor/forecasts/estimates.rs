@@ -37,7 +37,7 @@ impl ForecastReference {
         let mut own = joined.step_rows(of(&history).as_ref(), 1);
         model.expect_steps(&mut own)?;
         own.add_estimates((chunks, rows), steps, &self.bands, self.naive);
-        let note = "errors are estimated from the forecasts alone, since not all of them have values of their series before them; give \
+        let note = "errors are estimated from the forecasts alone, since not all of them have values of their series shortly before them; give \
                     the whole table with --targets FILE";
         Ok((!has_history).then(|| note.to_owned()))
     }

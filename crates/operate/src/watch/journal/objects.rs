@@ -123,8 +123,9 @@ impl JournalObjects {
         }
     }
 
-    /// Writes from now on under a lease. If the holder before may still be at work, its further records are refused.
+    /// Writes from now on under a lease, after a check of all objects. If the holder before may still be at work, its further records are refused.
     pub fn hold(&mut self, lease: Arc<Lease>, records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
+        self.check_objects()?;
         let takes_over = lease.is_taken_over() && self.read > 0;
         self.lease = Some(lease);
         if takes_over { self.write(None, records) } else { Ok(()) }
@@ -167,7 +168,8 @@ impl JournalObjects {
     pub fn confirm(&self) -> Result<(), WatchError> {
         let Some(lease) = &self.lease else { return Ok(()) };
         lease.confirm().map_err(|error| WatchError::of_lock(&self.name, error))?;
-        self.check().map(drop)
+        self.check()?;
+        self.check_objects()
     }
 
     fn add(&mut self, number: u64, bytes: &[u8], records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {

@@ -8,10 +8,10 @@ use cupola_deploy::{ImageCompression, ImageFormat};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cupola deploy image --model digits                         writes digits-3.tar
+  cupola deploy image --model digits                       # writes digits-3.tar
   cupola deploy image --model digits --out digits.tar \\
     --tag registry.example.org/ml/digits:3
-  cupola deploy image --model digits --compression zstd      a smaller image
+  cupola deploy image --model digits --compression zstd    # a smaller image
   cupola deploy image --model digits --model diamonds --tag models:1 \\
     -- --replicas 2
   cupola deploy image --config serve.toml --tag models:1

@@ -1,8 +1,9 @@
 //! Checks that the objects of a journal are one whole history.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use cupola_store::sha256_hex;
+use cupola_store::{read_limited, sha256_hex};
 
 use super::{JournalObjects, LIMIT};
 use crate::watch::error::WatchError;
@@ -25,6 +26,30 @@ impl JournalObjects {
             }
         }
         Ok(numbers.last().copied().unwrap_or(0))
+    }
+
+    /// Checks that the store has each object as this machine has read it: its copies in the cache tell nothing of a change in
+    /// the store, which would keep other machines from reading the journal.
+    ///
+    /// # Errors
+    /// [`WatchError::History`]; a store that does not answer.
+    pub(super) fn check_objects(&self) -> Result<(), WatchError> {
+        let keys: Vec<String> = (1..=self.read).map(|number| self.key(number)).collect();
+        let equal = AtomicU64::new(0);
+        self.remote.read_all(&keys, |key, found| {
+            if read_limited(&self.remote.root().join(key), LIMIT)? != found {
+                let number = self.numbers([key].into_iter()).first().copied();
+                return Err(self.changed(number.unwrap_or_default()));
+            }
+            equal.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })?;
+        if equal.into_inner() == self.read {
+            return Ok(());
+        }
+        let location = self.remote.address(&self.prefix()).to_string_lossy().into_owned();
+        let why = "not all records of the journal could be read; try again".to_owned();
+        Err(cupola_store::Error::Remote { location, why, transient: true }.into())
     }
 
     /// Checks that the numbers from 1 to the last one are all there, and those that this machine knows.
@@ -79,6 +104,11 @@ impl JournalObjects {
             number,
             "the record belongs to another history than the ones that were read before".to_owned(),
         )
+    }
+
+    /// Error of an object that is another one in the store than in the cache.
+    fn changed(&self, number: u64) -> WatchError {
+        self.broken(number, "the record is not the one that this machine has read".to_owned())
     }
 
     fn broken(&self, number: u64, why: String) -> WatchError {

@@ -196,3 +196,24 @@ fn a_cache_with_a_gap_is_not_the_journal() {
     let error = WatchJournal::open(&Home::new(path.join("a")), "m").unwrap_err();
     assert!(error.to_string().contains("try again") && !error.is_user_error(), "{error}");
 }
+
+#[test]
+fn an_object_that_changed_in_the_store_is_found_beside_its_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let a = machine(path, "a");
+    let mut journal = held(&a, lease(&a, "a"));
+    (0..4).for_each(|_| drop(journal.append(None, WatchState::Opened).unwrap().clone()));
+    let own = std::fs::read(object(path, "store", 2)).unwrap();
+    for other in
+        [b"garbage".to_vec(), std::fs::read(object(path, "store", 3)).unwrap(), [&own[..], b"\n"].concat()]
+    {
+        std::fs::write(object(path, "store", 2), other).unwrap();
+        assert!(refused(journal.confirm()).contains("00000002.json"));
+        let mut next = WatchJournal::open(&a, "m").unwrap();
+        std::thread::sleep(Duration::from_millis(1100));
+        assert!(refused(next.hold(Some(lease(&a, "a")))).contains("00000002.json"));
+    }
+    std::fs::write(object(path, "store", 2), own).unwrap();
+    held(&a, lease(&a, "a")).confirm().unwrap();
+}
