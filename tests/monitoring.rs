@@ -91,12 +91,15 @@ fn the_state_of_the_sketches_is_asked_for_and_wrong_parameters_are_told() {
     assert_eq!((windows.len(), &windows[0]["table"]["rows"]), (1, &json!(1)));
     // States of several servers become one.
     home.write("answer.json", report.to_string());
-    let merged = home.run(&["monitor", "merge", "answer.json", "answer.json"]);
+    let twice = home.run(&["monitor", "merge", "answer.json", "answer.json"]);
+    assert!(twice.code == Some(2) && twice.stderr.contains("count twice"), "{}", twice.stderr);
+    let other = home.serve(&["--model", "blobs"]);
+    assert_eq!(other.post(PREDICT, rows(), &[]).status, 200);
+    home.write("other.json", monitor(&other, "?state=1").to_string());
+    let merged = home.run(&["monitor", "merge", "answer.json", "other.json"]);
     let merged: Value = serde_json::from_str(&merged.stdout).unwrap();
-    assert_eq!(
-        (merged["windows"].as_array().unwrap().len(), &merged["windows"][0]["table"]["rows"]),
-        (1, &json!(2))
-    );
+    let rows = |window: &Value| window["table"]["rows"].as_u64().unwrap();
+    assert_eq!(merged["windows"].as_array().unwrap().iter().map(rows).sum::<u64>(), 2);
     home.write("plain.json", monitor(&server, "").to_string());
     let refused = home.run(&["monitor", "merge", "answer.json", "plain.json"]);
     assert!(refused.code == Some(2) && refused.stderr.contains("?state=1"), "{}", refused.stderr);

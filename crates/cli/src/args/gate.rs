@@ -9,13 +9,13 @@ use super::ModelArgs;
 #[derive(Args)]
 #[command(after_help = "\
 A condition is a line of a table [gate] in TOML:
-  \"test/accuracy\" = \">= 0.97\"                 a metric of the test or valid split
-  \"test/accuracy/low\" = \">= 0.96\"             the lower end of its 95 % confidence interval
-  \"subgroup_gap/sex/recall\" = \"<= 0.05\"       the largest difference between groups
-  \"subgroup_min/sex/accuracy\" = \">= 0.8\"      the worst group
-  \"interval_coverage\" = \">= 0.88\"             rows within their prediction intervals
-  \"latency_p99_ms\" = \"<= 5\"                   time of one row
-  \"versus champion\" = \"no worse, 95 %\"        another version on the same rows
+  \"test/accuracy\" = \">= 0.97\"             # a metric of the test or valid split
+  \"test/accuracy/low\" = \">= 0.96\"         # lower end of its 95 % interval
+  \"subgroup_gap/sex/recall\" = \"<= 0.05\"   # largest difference between groups
+  \"subgroup_min/sex/accuracy\" = \">= 0.8\"  # the worst group
+  \"interval_coverage\" = \">= 0.88\"         # rows within prediction intervals
+  \"latency_p99_ms\" = \"<= 5\"               # time of one row
+  \"versus champion\" = \"no worse, 95 %\"    # another version on the same rows
 
 The exit code is 1 if a condition is broken, or has no value to judge.
 

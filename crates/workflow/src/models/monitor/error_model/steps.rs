@@ -59,14 +59,14 @@ mod tests {
                 ..SeriesForecast::default()
             }
         });
-        let last = if known { 20 + count } else { 10 };
         let row = |at: usize| ActualValue {
             series: Some(Vec::new()),
             time: Some(at as f64),
             value: Some(value(at)),
         };
-        let values: Vec<ActualValue> = (0..=last).map(row).collect();
-        (JoinedForecasts::new(forecasts.collect(), &values), values)
+        let values: Vec<ActualValue> = (0..=20 + count).map(row).collect();
+        let arrived = if known { &values[..] } else { &values[..=10] };
+        (JoinedForecasts::new(forecasts.collect(), arrived), values)
     }
 
     #[test]
