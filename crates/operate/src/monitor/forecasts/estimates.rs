@@ -31,10 +31,9 @@ impl ForecastReference {
         let Some((reference, before)) = &self.known else { return Ok(None) };
         let (before, history) = (SeriesHistory::new(before), SeriesHistory::new(values));
         let has_history = reference.has_history(&before) && joined.has_history(&history);
-        let of = |own: &SeriesHistory| has_history.then(|| own.clone());
         let every = (reference.forecasts.len() * reference.horizon()).div_ceil(ErrorModel::MOST_STEPS);
-        let model = ErrorModel::fit_steps(&reference.step_rows(of(&before).as_ref(), every))?;
-        let mut own = joined.step_rows(of(&history).as_ref(), 1);
+        let model = ErrorModel::fit_steps(&reference.step_rows(has_history.then_some(&before), every))?;
+        let mut own = joined.step_rows(has_history.then_some(&history), 1);
         model.expect_steps(&mut own)?;
         own.add_estimates((chunks, rows), steps, &self.bands, self.naive);
         let note = "errors are estimated from the forecasts alone, since not all of them have values of their series shortly before them; give \

@@ -123,7 +123,8 @@ impl JournalObjects {
         }
     }
 
-    /// Writes from now on under a lease, after a check of all objects. If the holder before may still be at work, its further records are refused.
+    /// Writes from now on under a lease, after a check of all objects. If the holder before may still be at work, its further
+    /// records are refused.
     pub fn hold(&mut self, lease: Arc<Lease>, records: &mut Vec<WatchRecord>) -> Result<(), WatchError> {
         self.check_objects()?;
         let takes_over = lease.is_taken_over() && self.read > 0;
@@ -168,7 +169,7 @@ impl JournalObjects {
     pub fn confirm(&self) -> Result<(), WatchError> {
         let Some(lease) = &self.lease else { return Ok(()) };
         lease.confirm().map_err(|error| WatchError::of_lock(&self.name, error))?;
-        self.check()?;
+        self.check_list()?;
         self.check_objects()
     }
 

@@ -15,9 +15,7 @@ impl JournalObjects {
     /// # Errors
     /// [`WatchError::History`]; a store that does not answer.
     pub(super) fn check(&self) -> Result<u64, WatchError> {
-        let listed = self.remote.list(&self.prefix())?;
-        let numbers = self.numbers(listed.iter().map(|object| object.key.as_str()));
-        self.check_numbers(&numbers, self.read)?;
+        let last = self.check_list()?;
         if self.read > 0 {
             let found = self.remote.read(&self.key(self.read), LIMIT)?;
             let found = found.ok_or_else(|| self.missing(self.read, self.read))?;
@@ -25,6 +23,14 @@ impl JournalObjects {
                 return Err(self.foreign(self.read));
             }
         }
+        Ok(last)
+    }
+
+    /// Checks with the store that no object is missing. Returns the number of the last one, 0 without any.
+    pub(super) fn check_list(&self) -> Result<u64, WatchError> {
+        let listed = self.remote.list(&self.prefix())?;
+        let numbers = self.numbers(listed.iter().map(|object| object.key.as_str()));
+        self.check_numbers(&numbers, self.read)?;
         Ok(numbers.last().copied().unwrap_or(0))
     }
 
@@ -47,9 +53,7 @@ impl JournalObjects {
         if equal.into_inner() == self.read {
             return Ok(());
         }
-        let location = self.remote.address(&self.prefix()).to_string_lossy().into_owned();
-        let why = "not all records of the journal could be read; try again".to_owned();
-        Err(cupola_store::Error::Remote { location, why, transient: true }.into())
+        Err(self.away(&self.prefix(), "not all records of the journal could be read; try again"))
     }
 
     /// Checks that the numbers from 1 to the last one are all there, and those that this machine knows.
@@ -67,10 +71,8 @@ impl JournalObjects {
         if last <= self.read {
             return Ok(());
         }
-        let location = self.remote.address(&self.key(self.read + 1)).to_string_lossy().into_owned();
-        let why =
-            "this machine has no copy of the record yet, and the store does not answer; try again".to_owned();
-        Err(cupola_store::Error::Remote { location, why, transient: true }.into())
+        let why = "this machine has no copy of the record yet, and the store does not answer; try again";
+        Err(self.away(&self.key(self.read + 1), why))
     }
 
     /// Numbers of keys of this journal. Other keys are left out.
@@ -90,6 +92,12 @@ impl JournalObjects {
         let keys: Vec<String> =
             entries.map(|entry| format!("{prefix}{}", entry.file_name().to_string_lossy())).collect();
         self.numbers(keys.iter().map(String::as_str))
+    }
+
+    /// Error of a store that does not answer.
+    fn away(&self, key: &str, why: &str) -> WatchError {
+        let location = self.remote.address(key).to_string_lossy().into_owned();
+        cupola_store::Error::Remote { location, why: why.to_owned(), transient: true }.into()
     }
 
     /// Error of an object that is not there, although the journal goes on to `last`.
